@@ -1,0 +1,64 @@
+"""URLs of stores: `file:.intonaco/blobs`, `lmdb:/var/online`, `redis://:secret@host:6379/0`."""
+
+import re
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from attrs import field, frozen
+
+from intonaco.core.errors import SettingsError
+
+__all__ = ["StoreUrl"]
+
+_SCHEME = re.compile(r"^([a-z][a-z0-9+.-]*):(.*)$", re.DOTALL)
+
+
+@frozen
+class StoreUrl:
+    """Where a store lives: the scheme names the implementation, the rest is its own.
+
+    Examples
+    --------
+    >>> StoreUrl.parse("lmdb:online?map_size_gb=4").options
+    {'map_size_gb': '4'}
+    >>> str(StoreUrl.parse("redis://me:secret@localhost:6379/0"))
+    'redis://me:***@localhost:6379/0'
+    """
+
+    scheme: str
+    path: str
+    options: dict[str, str] = field(factory=dict, repr=False)
+    host: str = ""
+    port: int | None = None
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> "StoreUrl":
+        """Take a URL apart; a path of the machine needs no slashes after the scheme."""
+        match = _SCHEME.match(text)
+        if match is None:
+            raise SettingsError(f"{text!r} is not the URL of a store", hint="write SCHEME:PATH, such as file:.intonaco/blobs")
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+        except ValueError as error:
+            raise SettingsError(f"the URL of a {match[1]} store cannot be read: {error}") from error
+        return cls(
+            scheme=match[1],
+            path=unquote(parts.path),
+            options=dict(parse_qsl(parts.query, keep_blank_values=True)),
+            host=parts.hostname or "",
+            port=port,
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+        )
+
+    def option(self, name: str, default: str) -> str:
+        """The value behind `?name=`, or the default."""
+        return self.options.get(name, default)
+
+    def __str__(self) -> str:
+        """The URL without its password and options, fit for messages."""
+        credentials = f"{self.user}{':***' if self.password else ''}@" if self.user or self.password else ""
+        port = f":{self.port}" if self.port else ""
+        return f"{self.scheme}:{'//' if self.host else ''}{credentials}{self.host}{port}{self.path}"

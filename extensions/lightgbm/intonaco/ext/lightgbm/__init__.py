@@ -1,0 +1,1 @@
+"""LightGBM models for Intonaco."""

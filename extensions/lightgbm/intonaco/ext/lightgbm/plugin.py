@@ -1,0 +1,1 @@
+"""What the lightgbm extension offers; light to import."""

@@ -1,0 +1,1 @@
+"""What the sklearn extension offers; light to import."""

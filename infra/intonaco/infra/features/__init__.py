@@ -1,0 +1,1 @@
+"""Features: defined once, answered alike for training, in batch, from streams and online."""

@@ -1,0 +1,1 @@
+"""What became of predictions: accuracy as labels arrive, drift, alerts."""

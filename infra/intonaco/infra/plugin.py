@@ -1,0 +1,40 @@
+"""Infra's own offers, made through the same hooks as everybody's."""
+
+from intonaco.core.plugins import hookimpl
+
+_INFRA = "intonaco.infra"
+
+
+@hookimpl
+def blob_stores() -> dict[str, str]:
+    return {"file": f"{_INFRA}.storage.files:FileBlobStore"}
+
+
+@hookimpl
+def table_stores() -> dict[str, str]:
+    return {"file": f"{_INFRA}.storage.delta:DeltaTableStore"}
+
+
+@hookimpl
+def key_value_stores() -> dict[str, str]:
+    return {"lmdb": f"{_INFRA}.storage.lmdb:LmdbStore"}
+
+
+@hookimpl
+def streams() -> dict[str, str]:
+    return {"sqlite": f"{_INFRA}.storage.sqlite:SqliteStream"}
+
+
+@hookimpl
+def catalog_rooms() -> dict[str, str]:
+    return {}
+
+
+@hookimpl
+def task_engines() -> dict[str, str]:
+    return {"local": f"{_INFRA}.compute.processes:ProcessTaskEngine"}
+
+
+@hookimpl
+def table_engines() -> dict[str, str]:
+    return {"polars": f"{_INFRA}.compute.polars:PolarsTableEngine"}

@@ -1,0 +1,1 @@
+"""Where state is kept: blobs, tables, keyed values, streams, and the catalog that names them."""

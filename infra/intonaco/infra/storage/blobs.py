@@ -1,0 +1,103 @@
+"""Blobs: named bytes, written once; the one way in which anything is committed."""
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from intonaco.core.errors import AlreadyExistsError, CorruptError
+from intonaco.infra.storage.store import Store
+
+__all__ = ["BlobStore", "SupportsLeftovers", "SupportsPath", "blob_name", "get", "put"]
+
+
+class BlobStore(Store):
+    """Named bytes, written once.
+
+    A name is a relative path of `/`-separated parts, each of letters, digits and `_.-=@+`, none starting with `.`; another
+    name raises InvalidError before anything is touched. A blob is there whole or not at all, for every reader, at any moment.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def create(self, name: str, data: bytes | memoryview) -> None:
+        """Store `data` under `name`, whole and synced, only if the name is free.
+
+        Raises
+        ------
+        AlreadyExistsError
+            The name is taken; of several writers exactly one wins.
+        UnavailableError
+            It could not be written and synced; nothing is left under the name.
+        """
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """The bytes under `name`.
+
+        Raises
+        ------
+        MissingError
+            Nothing is stored there.
+        """
+
+    @abstractmethod
+    def names(self, prefix: str = "") -> Iterator[str]:
+        """All names that start with `prefix`, sorted; what is half-written is not among them."""
+
+    @abstractmethod
+    def delete(self, name: str) -> None:
+        """Remove the blob, if it is there; only `intonaco gc` calls this."""
+
+
+@runtime_checkable
+class SupportsPath(Protocol):
+    """A blob store whose blobs are files of this machine."""
+
+    def path(self, name: str) -> Path:
+        """Where the blob lies, whether or not it is there; read-only to the caller."""
+
+
+@runtime_checkable
+class SupportsLeftovers(Protocol):
+    """A blob store in which an interrupted writer can leave something behind."""
+
+    def leftovers(self, older_than_s: float) -> list[str]:
+        """What interrupted writers left, older than this; each can be given to `remove_leftover`."""
+
+    def remove_leftover(self, leftover: str) -> int:
+        """Remove it and return its size in bytes."""
+
+
+def blob_name(digest: str) -> str:
+    """The name under which content of this SHA-256 (64 hex digits) is kept."""
+    return f"sha256/{digest[:2]}/{digest}"
+
+
+def put(store: BlobStore, data: bytes | memoryview) -> str:
+    """Store content under its own SHA-256 and return that; what is there already is not written again."""
+    digest = hashlib.sha256(data).hexdigest()
+    try:
+        store.create(blob_name(digest), data)
+    except AlreadyExistsError:
+        if hashlib.sha256(store.read(blob_name(digest))).hexdigest() != digest:
+            raise CorruptError(f"blob {digest} is damaged in the store", hint="intonaco fsck lists what is damaged") from None
+    return digest
+
+
+def get(store: BlobStore, digest: str) -> bytes:
+    """The content of this SHA-256, verified.
+
+    Raises
+    ------
+    MissingError
+        It is not stored.
+    CorruptError
+        What is stored has another digest.
+    """
+    data = store.read(blob_name(digest))
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise CorruptError(f"blob {digest} is damaged: its bytes have another SHA-256", hint="intonaco fsck lists what is damaged")
+    return data

@@ -1,0 +1,39 @@
+"""Keyed values, of which the one with the greater order wins."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+
+from intonaco.infra.storage.store import Store
+
+__all__ = ["Entry", "KeyValueStore"]
+
+#: (order, value)
+Entry = tuple[int, bytes]
+
+
+class KeyValueStore(Store):
+    """Batched reads and writes of small values.
+
+    Every value carries an order, an integer of 64 bits with sign. A put takes effect if its order is greater than the
+    stored one, or equal with a greater value (as bytes), so the outcome is the same for every order of arrival. What a
+    process has put it reads back at once. Different keys never meet, whatever bytes they hold and however long they are.
+    Values carry a checksum: a damaged one raises CorruptError. Stores never judge expiry.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def get(self, keys: Sequence[bytes]) -> list[Entry | None]:
+        """The entries of these keys, in their order; None where there is none."""
+
+    @abstractmethod
+    def put(self, entries: Iterable[tuple[bytes, int, bytes]]) -> int:
+        """Store (key, order, value) entries, durable on return, and tell how many took effect; all or none is stored."""
+
+    @abstractmethod
+    def delete(self, keys: Iterable[bytes]) -> None:
+        """Remove the keys that are there."""
+
+    @abstractmethod
+    def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, Entry]]:
+        """All entries whose key starts with `prefix`, each once; in no order that all stores share."""

@@ -1,0 +1,35 @@
+"""Streams: ordered, durable records that are read from an offset."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+from intonaco.infra.storage.store import Store
+
+__all__ = ["Stream"]
+
+
+class Stream(Store):
+    """Topics of records in order.
+
+    A topic is `project/name`, made by its first append; a partition is a number. Offsets count from 1 in a partition,
+    without gaps, in the order in which appends were acknowledged. The stream keeps no consumer's offset: a sink keeps it
+    in the commit of its effect, so that each record takes effect once. A damaged record raises CorruptError.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def append(self, topic: str, values: Sequence[bytes], partition: int = 0) -> int:
+        """Add records, all or none, durable on return; the offset of the last one (of none: the end)."""
+
+    @abstractmethod
+    def read(self, topic: str, after: int = 0, limit: int = 1000, partition: int = 0) -> list[tuple[int, bytes]]:
+        """Up to `limit` records (offset, value) with an offset greater than `after`."""
+
+    @abstractmethod
+    def end(self, topic: str, partition: int = 0) -> int:
+        """The offset of the last record ever appended; 0 if there was none."""
+
+    @abstractmethod
+    def trim(self, topic: str, through: int, partition: int = 0) -> None:
+        """Remove the records up to and including this offset; offsets of the others stay."""

@@ -1,0 +1,100 @@
+"""Tables: Arrow data in versions, each an immutable snapshot."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from attrs import frozen
+
+from intonaco.core.schema import Schema
+from intonaco.infra.storage.checks import Check
+from intonaco.infra.storage.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Part", "Snapshot", "TableStore"]
+
+
+@frozen(kw_only=True)
+class Part:
+    """One file of a snapshot."""
+
+    name: str
+    rows: int
+    size_bytes: int
+    sha256: str
+
+
+@frozen(kw_only=True)
+class Snapshot:
+    """One version of a table.
+
+    Parameters
+    ----------
+    table
+        `project/name`.
+    version
+        Counts from 0; each commit is the next.
+    digest
+        SHA-256 of schema and values.
+    """
+
+    table: str
+    version: int
+    digest: str
+    schema: Schema
+    rows: int
+    parts: tuple[Part, ...]
+
+    @property
+    def reference(self) -> str:
+        """`table:project/name@version`."""
+        return f"table:{self.table}@{self.version}"
+
+
+class TableStore(Store):
+    """Tables of Arrow data with time travel.
+
+    A write is one commit, there whole or not at all; concurrent writes each get a version of their own and none is lost.
+    A snapshot stays readable until `intonaco gc` removes it. Rows come back in the order in which they were written.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def write(
+        self, table: str, data: "pa.Table", *, mode: Literal["append", "replace"] = "append", checks: Sequence[Check] = (), token: str = ""
+    ) -> Snapshot:
+        """Commit rows and return the new snapshot.
+
+        Parameters
+        ----------
+        table
+            `project/name`; made by its first write, whose schema it keeps until it is replaced.
+        data
+            An empty table is a commit too. A column that would not come back equal is refused.
+        checks
+            All must hold for the written rows.
+        token
+            Of two writes with the same token only the first takes effect; the second returns the first's snapshot.
+
+        Raises
+        ------
+        SchemaError
+            The columns differ from the table's, or a type cannot be kept exactly.
+        QualityError
+            Rows violate a check; nothing is written.
+        """
+
+    @abstractmethod
+    def snapshot(self, table: str, version: int | None = None) -> Snapshot:
+        """The given version, or the newest; MissingError if there is none, CorruptError if its log is damaged."""
+
+    @abstractmethod
+    def read(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> "pa.Table":
+        """All rows of the snapshot, of these columns; CorruptError names a damaged part."""
+
+    @abstractmethod
+    def names(self, project: str = "") -> list[str]:
+        """All tables, `project/name`, sorted."""

@@ -1,0 +1,216 @@
+"""The workspace: frozen settings and what they open, once per process."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from attrs import define, field, frozen
+
+from intonaco.core.errors import InvalidError, SettingsError
+from intonaco.core.plugins import Plugins, load_path
+from intonaco.core.references import DEFAULT_PROJECT, check_name
+from intonaco.core.settings import read_settings
+from intonaco.core.urls import StoreUrl
+
+if TYPE_CHECKING:
+    from intonaco.infra.compute.tables import TableEngine
+    from intonaco.infra.compute.tasks import TaskEngine
+    from intonaco.infra.storage.blobs import BlobStore
+    from intonaco.infra.storage.catalog import Catalog
+    from intonaco.infra.storage.keyvalue import KeyValueStore
+    from intonaco.infra.storage.streams import Stream
+    from intonaco.infra.storage.tables import TableStore
+
+__all__ = ["SETTINGS_FILE", "Settings", "Workspace"]
+
+SETTINGS_FILE = "intonaco.toml"
+
+
+def _store_url(_: object, attribute: Any, value: str) -> None:
+    StoreUrl.parse(value)
+
+
+def _at_least(least: float) -> Callable[[object, Any, float], None]:
+    def check(_: object, attribute: Any, value: float) -> None:
+        if value < least:
+            raise InvalidError(f"{attribute.name} is {value}; it must be at least {least}")
+
+    return check
+
+
+@frozen(kw_only=True)
+class StoreSettings:
+    """Where state is kept; a relative path is one of the workspace's folder."""
+
+    blobs: str = field(default="file:.intonaco/blobs", validator=_store_url)
+    tables: str = field(default="file:.intonaco/tables", validator=_store_url)
+    keyvalue: str = field(default="lmdb:.intonaco/online", validator=_store_url)
+    stream: str = field(default="sqlite:.intonaco/streams.db", validator=_store_url)
+    catalog: str = field(default="sqlite:.intonaco/catalog.db", validator=_store_url)
+
+
+@frozen(kw_only=True)
+class EngineSettings:
+    """What does the work, and with how many processes and threads."""
+
+    tasks: str = "local"
+    tables: str = "polars"
+    workers: int = field(default=2, validator=_at_least(1))
+    threads: int = field(default=2, validator=_at_least(1))
+
+
+@frozen(kw_only=True)
+class PluginSettings:
+    """Plugins to leave out, and plugins without which nothing is to run."""
+
+    disabled: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class ServingSettings:
+    """The built-in server; an address beyond loopback needs a token."""
+
+    host: str = "127.0.0.1"
+    port: int = field(default=8080, validator=_at_least(0))
+    token: str = field(default="", repr=False)
+    deadline_s: float = field(default=10.0, validator=_at_least(0.001))
+    body_limit_bytes: int = field(default=16 * 1024 * 1024, validator=_at_least(1024))
+    queue_limit: int = field(default=1024, validator=_at_least(1))
+    memory_limit_mb: int = field(default=2048, validator=_at_least(64))
+    ledger_limit_bytes: int = field(default=256 * 1024 * 1024, validator=_at_least(1024))
+    trust_code: bool = False
+
+
+@frozen(kw_only=True)
+class Settings:
+    """All that `intonaco.toml` can say."""
+
+    project: str = field(default=DEFAULT_PROJECT, validator=lambda _, __, value: check_name(value, "project") and None)
+    definitions: tuple[str, ...] = ()
+    stores: StoreSettings = StoreSettings()
+    engines: EngineSettings = EngineSettings()
+    plugins: PluginSettings = PluginSettings()
+    serving: ServingSettings = ServingSettings()
+    extensions: Mapping[str, Mapping[str, Any]] = field(factory=dict)
+
+
+@define(eq=False)
+class Workspace:
+    """Frozen settings and the stores and engines that they name, each opened when first used.
+
+    Open it once per process, and close it, or use it as a context manager; platforms share it.
+    """
+
+    root: Path
+    settings: Settings
+    plugins: Plugins = field(repr=False)
+    _opened: dict[str, Any] = field(factory=dict, init=False, repr=False)
+    _closing: ExitStack = field(factory=ExitStack, init=False, repr=False)
+    _lock: threading.RLock = field(factory=threading.RLock, init=False, repr=False)
+
+    @classmethod
+    def open(cls, root: Path | str | None = None, *, overrides: Mapping[str, Any] | None = None, plugins: Plugins | None = None) -> Self:
+        """Open the workspace of a folder: its `intonaco.toml`, or the embedded defaults under `.intonaco/`.
+
+        Raises
+        ------
+        SettingsError
+            A setting is unknown or not allowed.
+        PluginError
+            A plugin that the settings require cannot be loaded.
+        """
+        folder = Path(root or os.environ.get("INTONACO_WORKSPACE") or Path.cwd()).absolute()
+        if not folder.is_dir():
+            raise SettingsError(f"{folder} is not a folder", hint="intonaco init makes a workspace")
+        settings = read_settings(Settings, folder / SETTINGS_FILE, overrides=overrides)
+        found = plugins or Plugins.discover(disabled=settings.plugins.disabled, required=settings.plugins.required)
+        return cls(folder, settings, found)
+
+    @property
+    def home(self) -> Path:
+        """The folder for what belongs to this machine alone: logs, sockets, caches."""
+        return self.root / ".intonaco"
+
+    @property
+    def blobs(self) -> "BlobStore":
+        return self._store("blobs", "blob_stores", "blob store")
+
+    @property
+    def tables(self) -> "TableStore":
+        return self._store("tables", "table_stores", "table store")
+
+    @property
+    def keyvalue(self) -> "KeyValueStore":
+        return self._store("keyvalue", "key_value_stores", "key-value store")
+
+    @property
+    def stream(self) -> "Stream":
+        return self._store("stream", "streams", "stream")
+
+    @property
+    def catalog(self) -> "Catalog":
+        return self._once("catalog", self._open_catalog)
+
+    @property
+    def tasks(self) -> "TaskEngine":
+        return self._once("tasks", lambda: self._engine("task_engines", self.settings.engines.tasks, "task engine"))
+
+    @property
+    def engine(self) -> "TableEngine":
+        return self._once("engine", lambda: self._engine("table_engines", self.settings.engines.tables, "table engine"))
+
+    def url(self, store: str) -> StoreUrl:
+        """The URL of one of the settings' stores, a relative path made absolute."""
+        return self.absolute(StoreUrl.parse(getattr(self.settings.stores, store)))
+
+    def absolute(self, url: StoreUrl) -> StoreUrl:
+        """The URL with a path of this workspace's folder, if it has a relative path and no host."""
+        from attrs import evolve
+
+        return url if url.host or not url.path else evolve(url, path=str(self.root / url.path))
+
+    def manifest(self) -> dict[str, Any]:
+        """What this workspace is made of: plugins with versions in hook order, stores and engines, without secrets."""
+        stores = {name: str(StoreUrl.parse(getattr(self.settings.stores, name))) for name in StoreSettings.__slots__ if not name.startswith("__")}
+        engines = {"tasks": self.settings.engines.tasks, "tables": self.settings.engines.tables}
+        return {"plugins": self.plugins.manifest(), "stores": stores, "engines": engines, "project": self.settings.project}
+
+    def close(self) -> None:
+        """Close what was opened; a second call does nothing."""
+        with self._lock:
+            self._opened.clear()
+            self._closing.pop_all().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _store(self, name: str, hook: str, what: str) -> Any:
+        def opened() -> Any:
+            url = self.url(name)
+            return self.plugins.load(hook, url.scheme, what).open(url)
+
+        return self._once(name, opened)
+
+    def _engine(self, hook: str, name: str, what: str) -> Any:
+        return self.plugins.load(hook, name, what).open(self)
+
+    def _open_catalog(self) -> Any:
+        from intonaco.infra.storage.catalog import Catalog
+
+        rooms = [load_path(offer.path) for offer in self.plugins.offers("catalog_rooms").values()]
+        return Catalog.open(self.url("catalog"), rooms)
+
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        if name not in self._opened:
+            with self._lock:
+                if name not in self._opened:
+                    self._opened[name] = self._closing.enter_context(make())
+        return self._opened[name]

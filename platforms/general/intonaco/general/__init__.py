@@ -1,0 +1,1 @@
+"""The general-purpose platform of Intonaco: tables, regression, classification, correction of estimates."""

@@ -1,0 +1,1 @@
+"""What the general platform offers through hooks."""

@@ -1,0 +1,1 @@
+"""What the nlp platform offers through hooks."""

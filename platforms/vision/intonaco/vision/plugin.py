@@ -1,0 +1,1 @@
+"""What the vision platform offers through hooks."""
