@@ -27,7 +27,9 @@ def streams() -> dict[str, str]:
 
 @hookimpl
 def catalog_rooms() -> dict[str, str]:
-    return {}
+    return {
+        "lineage": f"{_INFRA}.lineage.tables:ROOM",
+    }
 
 
 @hookimpl
@@ -38,3 +40,15 @@ def task_engines() -> dict[str, str]:
 @hookimpl
 def table_engines() -> dict[str, str]:
     return {"polars": f"{_INFRA}.compute.polars:PolarsTableEngine"}
+
+
+@hookimpl
+def artifact_formats() -> dict[str, str]:
+    formats = f"{_INFRA}.lineage.formats"
+    json = dict.fromkeys(("NoneType", "bool", "int", "float", "str", "list", "tuple", "dict"), f"{formats}:JsonFormat")
+    return {
+        **{f"builtins.{name}": path for name, path in json.items()},
+        "builtins.bytes": f"{formats}:BytesFormat",
+        "intonaco.core.columns.Columns": f"{formats}:ColumnsFormat",
+        "pyarrow.lib.Table": f"{formats}:ArrowFormat",
+    }
