@@ -6,10 +6,10 @@ __all__ = ["table_engines", "task_engines"]
 
 
 @hookspec
-def task_engines() -> dict[str, str]:  # type: ignore[empty-body]
+def task_engines() -> dict[str, str]:
     """Names to import paths of `TaskEngine` classes, opened with the workspace's settings for them."""
 
 
 @hookspec
-def table_engines() -> dict[str, str]:  # type: ignore[empty-body]
+def table_engines() -> dict[str, str]:
     """Names to import paths of `TableEngine` classes."""

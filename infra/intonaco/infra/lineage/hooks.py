@@ -6,5 +6,5 @@ __all__ = ["artifact_formats"]
 
 
 @hookspec
-def artifact_formats() -> dict[str, str]:  # type: ignore[empty-body]
+def artifact_formats() -> dict[str, str]:
     """Qualified names of classes (`pyarrow.lib.Table`) to import paths of the `Format` that keeps their instances; subclasses follow."""

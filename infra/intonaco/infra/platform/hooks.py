@@ -6,5 +6,5 @@ __all__ = ["cli_commands"]
 
 
 @hookspec
-def cli_commands() -> dict[str, str]:  # type: ignore[empty-body]
+def cli_commands() -> dict[str, str]:
     """Names of commands to import paths of click commands; each is imported when it is called."""

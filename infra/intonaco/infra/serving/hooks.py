@@ -6,15 +6,15 @@ __all__ = ["flavors", "model_types", "targets"]
 
 
 @hookspec
-def flavors() -> dict[str, str]:  # type: ignore[empty-body]
+def flavors() -> dict[str, str]:
     """Names to import paths of `Flavor` classes."""
 
 
 @hookspec
-def model_types() -> dict[str, str]:  # type: ignore[empty-body]
+def model_types() -> dict[str, str]:
     """Qualified names of classes (`lightgbm.basic.Booster`) to the flavor that saves their instances; subclasses follow."""
 
 
 @hookspec
-def targets() -> dict[str, str]:  # type: ignore[empty-body]
+def targets() -> dict[str, str]:
     """Names to import paths of `Target` classes."""

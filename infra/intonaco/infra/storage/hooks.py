@@ -6,25 +6,25 @@ __all__ = ["blob_stores", "catalog_rooms", "key_value_stores", "streams", "table
 
 
 @hookspec
-def blob_stores() -> dict[str, str]:  # type: ignore[empty-body]
+def blob_stores() -> dict[str, str]:
     """URL schemes to import paths of `BlobStore` classes."""
 
 
 @hookspec
-def table_stores() -> dict[str, str]:  # type: ignore[empty-body]
+def table_stores() -> dict[str, str]:
     """URL schemes to import paths of `TableStore` classes."""
 
 
 @hookspec
-def key_value_stores() -> dict[str, str]:  # type: ignore[empty-body]
+def key_value_stores() -> dict[str, str]:
     """URL schemes to import paths of `KeyValueStore` classes."""
 
 
 @hookspec
-def streams() -> dict[str, str]:  # type: ignore[empty-body]
+def streams() -> dict[str, str]:
     """URL schemes to import paths of `Stream` classes."""
 
 
 @hookspec
-def catalog_rooms() -> dict[str, str]:  # type: ignore[empty-body]
+def catalog_rooms() -> dict[str, str]:
     """Names of rooms to import paths of their `Room`: tables that they own in the catalog, with their migrations."""
