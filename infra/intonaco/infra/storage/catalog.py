@@ -1,30 +1,22 @@
 """The catalog: one relational database in which each room of the system owns tables."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 import sqlalchemy as sql
 from attrs import define, field, frozen
 
 from intonaco.core.urls import StoreUrl
+from intonaco.infra.storage import record, upgrades
+from intonaco.infra.storage.databases import open_engine, serialize, set_write_ahead
+from intonaco.infra.storage.faults import explained
+from intonaco.infra.storage.rooms import Room
 from intonaco.infra.storage.store import as_url
 
 __all__ = ["Catalog", "Change", "Room"]
-
-
-@frozen(kw_only=True)
-class Room:
-    """A part of the system that owns tables: their definition, their newest migration, and the folder of all migrations.
-
-    Migrations are Alembic scripts of a branch of their own, whose first revision has `branch_labels = (name,)`.
-    """
-
-    name: str
-    tables: sql.MetaData = field(repr=False)
-    head: str
-    migrations: Path
 
 
 @frozen(kw_only=True)
@@ -34,3 +26,103 @@ class Change:
     number: int
     topic: str
     subject: str
+    at_us: int
+
+
+@define(eq=False)
+class Catalog:
+    """One relational database, SQLite or PostgreSQL, shared by all rooms.
+
+    Every method may be called from any thread, and the same URL may be open in many processes; a connection belongs to the
+    thread that asked for it, until its context ends. Commits are durable when `transaction` is left. Statements that break
+    a constraint raise ConflictError, a database that is locked, full or gone UnavailableError, a damaged one CorruptError.
+    """
+
+    where: str
+    rooms: tuple[Room, ...]
+    _engine: sql.Engine = field(repr=False)
+    _reader: sql.Engine = field(repr=False)
+
+    @classmethod
+    def open(cls, url: StoreUrl | str, rooms: Sequence[Room] = ()) -> Self:
+        """Open, and make or migrate as needed, the catalog behind `sqlite:PATH` or `postgresql://...`.
+
+        Raises
+        ------
+        SettingsError
+            The URL is of another kind.
+        InvalidError
+            A newer version of a room has been here; the database stays as it is.
+        CorruptError, UnavailableError
+            The database is damaged, or cannot be reached or written.
+        """
+        url = as_url(url)
+        engine = open_engine(url)
+        known = {room.name: room for room in (record.ROOM, *rooms)}
+        catalog = cls(f"the catalog {url}", tuple(known.values()), engine, engine.execution_options(reads=True))
+        try:
+            catalog.migrate()
+        except BaseException:
+            catalog.close()
+            raise
+        return catalog
+
+    def migrate(self) -> list[str]:
+        """Run the migrations that are missing, all or none; the rooms that were migrated, usually none."""
+        with self.read() as connection:
+            seen = upgrades.recorded(connection)
+        upgrades.refuse_newer(seen, self.rooms, self.where)
+        if upgrades.is_current(seen, self.rooms):
+            return []
+        with explained(self.where):
+            set_write_ahead(self._engine)
+        with self.transaction() as connection:
+            serialize(connection)
+            return self._upgrade(connection)
+
+    def _upgrade(self, connection: sql.Connection) -> list[str]:
+        seen = upgrades.recorded(connection)  # again: somebody else may have been first
+        upgrades.refuse_newer(seen, self.rooms, self.where)
+        behind = [room.name for room in self.rooms if room.head not in seen]
+        if behind:
+            upgrades.upgrade(connection, self.rooms)
+        return behind
+
+    @contextmanager
+    def transaction(self) -> Iterator[sql.Connection]:
+        """A connection to write with: committed and durable at the end of the context, rolled back on an error.
+
+        On SQLite writers take turns, each waiting up to 30 s; keep it short, and do not open one inside another.
+        """
+        with explained(self.where), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sql.Connection]:
+        """A connection to read with, which sees one state of the database throughout and waits for no writer."""
+        with explained(self.where), self._reader.connect() as connection:
+            yield connection
+
+    def record_change(self, connection: sql.Connection, topic: str, subject: str, *, at_us: int | None = None) -> None:
+        """Tell those who ask for `changes` of a topic that something happened to `subject`, as part of the transaction."""
+        serialize(connection)  # else a smaller number could be committed after a greater one was read
+        at_us = time.time_ns() // 1000 if at_us is None else at_us
+        connection.execute(record.CHANGES.insert().values(topic=topic, subject=subject, at_us=at_us))
+
+    def changes(self, topic: str, after: int = 0) -> list[Change]:
+        """What happened under a topic behind the change of number `after`, in order; cheap enough to ask again and again."""
+        table = record.CHANGES.c
+        query = sql.select(table.number, table.topic, table.subject, table.at_us)
+        with self.read() as connection:
+            rows = connection.execute(query.where(table.topic == topic, table.number > after).order_by(table.number))
+            return [Change(number=row.number, topic=row.topic, subject=row.subject, at_us=row.at_us) for row in rows]
+
+    def close(self) -> None:
+        """Let go of all connections; a second call does nothing."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

@@ -1,0 +1,111 @@
+"""Relational databases behind store URLs, with the settings under which a commit is durable."""
+
+import sqlite3
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sql
+from sqlalchemy import event
+
+from intonaco.core.errors import SettingsError, UnavailableError
+from intonaco.core.urls import StoreUrl
+
+__all__ = ["BUSY_TIMEOUT_S", "database_path", "open_engine", "serialize", "set_write_ahead"]
+
+BUSY_TIMEOUT_S = 30.0
+_TURN = 0x496E746F6E61636F  # one advisory lock for all writers that must take turns on PostgreSQL
+
+
+def open_engine(url: StoreUrl) -> sql.Engine:
+    """An engine whose transactions are real ones, begun as writers unless the execution option `reads` is set.
+
+    Raises
+    ------
+    SettingsError
+        The scheme is not known, its driver is missing, or the URL has an option that is not known.
+    """
+    if url.options:
+        raise SettingsError(f"the catalog's URL {url} has the unknown option {sorted(url.options)[0]!r}", hint="it takes none")
+    if url.scheme == "sqlite":
+        return _open_sqlite(database_path(url))
+    if url.scheme == "postgresql":
+        return _open_postgresql(url)
+    raise SettingsError(f"{url} cannot hold a catalog", hint="write sqlite:PATH or postgresql://USER@HOST/NAME")
+
+
+def database_path(url: StoreUrl) -> Path:
+    """The file behind `sqlite:PATH`, its folder made."""
+    if url.host or not url.path or url.path == ":memory:":
+        raise SettingsError(f"{url} names no file", hint="write sqlite:PATH")
+    path = Path(url.path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(f"the folder {path.parent} cannot be made: {error.strerror}") from error
+    return path
+
+
+def _open_sqlite(path: Path) -> sql.Engine:
+    # A thread that waits for a connection would wait for its own, so the pool grows as it must.
+    engine = sql.create_engine(
+        sql.URL.create("sqlite+pysqlite", database=str(path)),
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False, "isolation_level": None},
+        pool_size=8,
+        max_overflow=-1,
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _: object) -> None:
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin(connection: sql.Connection) -> None:
+    # A writer that began as a reader cannot wait for another writer: SQLite refuses it at once.
+    reads = connection.get_execution_options().get("reads", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _open_postgresql(url: StoreUrl) -> sql.Engine:
+    if find_spec("psycopg") is None:
+        raise SettingsError("a catalog on PostgreSQL needs psycopg", hint="pip install intonaco-postgres")
+    target = sql.URL.create("postgresql+psycopg", url.user or None, url.password or None, url.host or None, url.port, url.path.lstrip("/"))
+    timeout_ms = int(BUSY_TIMEOUT_S * 1000)
+    options = f"-c lock_timeout={timeout_ms} -c statement_timeout={timeout_ms * 10}"
+    return sql.create_engine(
+        target, connect_args={"connect_timeout": 10, "options": options}, pool_size=8, max_overflow=-1, pool_pre_ping=True
+    )
+
+
+def set_write_ahead(engine: sql.Engine) -> None:
+    """Let readers go on while one writes (SQLite's WAL, kept in the file); waits for others who are just doing the same."""
+    if engine.dialect.name != "sqlite":
+        return
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    connection: Any = engine.raw_connection()
+    try:
+        while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            _try_write_ahead(connection, deadline)
+    finally:
+        connection.close()
+
+
+def _try_write_ahead(connection: Any, deadline: float) -> None:
+    # SQLite does not wait for this lock, whatever the busy timeout.
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.OperationalError:
+        if time.monotonic() > deadline:
+            raise
+        time.sleep(0.01)
+
+
+def serialize(connection: sql.Connection) -> None:
+    """Wait until no other transaction that called this is open; SQLite's writers take turns anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sql.select(sql.func.pg_advisory_xact_lock(_TURN)))

@@ -1,0 +1,37 @@
+"""The catalog's own tables: what changed, and who holds which lease."""
+
+from pathlib import Path
+
+import sqlalchemy as sql
+
+from intonaco.infra.storage.rooms import Room
+
+__all__ = ["CHANGES", "LEASES", "ROOM"]
+
+_TABLES = sql.MetaData()
+
+# SQLite counts only an INTEGER key by itself, PostgreSQL needs more than its 32 bits.
+_COUNTED = sql.BigInteger().with_variant(sql.Integer(), "sqlite")
+
+CHANGES = sql.Table(
+    "storage_change",
+    _TABLES,
+    sql.Column("number", _COUNTED, primary_key=True),
+    sql.Column("topic", sql.Text, nullable=False),
+    sql.Column("subject", sql.Text, nullable=False),
+    sql.Column("at_us", sql.BigInteger, nullable=False),
+    sql.Index("storage_change_topic", "topic", "number"),
+    sqlite_autoincrement=True,
+)
+
+#: A lease that was let go keeps its row, so that its number only grows.
+LEASES = sql.Table(
+    "storage_lease",
+    _TABLES,
+    sql.Column("name", sql.Text, primary_key=True),
+    sql.Column("number", sql.BigInteger, nullable=False),
+    sql.Column("holder", sql.Text, nullable=False),
+    sql.Column("until_us", sql.BigInteger, nullable=False),
+)
+
+ROOM = Room(name="storage", tables=_TABLES, head="storage_0001", migrations=Path(__file__).parent / "migrations")
