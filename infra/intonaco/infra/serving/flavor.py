@@ -20,8 +20,10 @@ class Flavor(ABC):
 
     name: ClassVar[str]
     inert: ClassVar[bool] = True
-    #: Distributions whose versions a package of this flavor is locked to.
+    #: Distributions to whose versions a package of this flavor is locked.
     requires: ClassVar[tuple[str, ...]] = ()
+    #: The files that an inert payload holds, and the bytes with which each starts; other files and other bytes are refused.
+    magic: ClassVar[Mapping[str, bytes]] = {}
 
     @abstractmethod
     def save(self, model: Any, signature: Signature) -> dict[str, bytes]:
@@ -29,4 +31,7 @@ class Flavor(ABC):
 
     @abstractmethod
     def load(self, files: Mapping[str, bytes], signature: Signature) -> Servable:
-        """A servable of these files; CorruptError if they are not what `save` wrote. Never unpickles, never runs code of the files if inert."""
+        """A servable of these files; CorruptError if they are not what `save` wrote.
+
+        Never unpickles, and never runs code of the files if inert.
+        """

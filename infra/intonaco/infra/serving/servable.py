@@ -3,12 +3,41 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
-from attrs import frozen
+import numpy as np
+from attrs import evolve, field, frozen
 
-from intonaco.core.columns import Column, Columns
-from intonaco.core.schema import Schema
+from intonaco.core.columns import Column, Columns, Masked, check_column, present, rows_of
+from intonaco.core.errors import SchemaError
+from intonaco.core.schema import Field, Schema
 
 __all__ = ["Servable", "Signature"]
+
+_DTYPES = {"timestamp": "datetime64[us]", "str": "object", "json": "object", "bytes": "object"}
+_OBJECTS = {"str": str, "json": str, "bytes": bytes}
+
+
+@frozen
+class _Expected:
+    """A field of the inputs, made ready for the quick check."""
+
+    wanted: Field
+    dtype: np.dtype[Any] = field(init=False)
+    kind: type | None = field(init=False)
+    allowed: frozenset[str] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "dtype", np.dtype(_DTYPES.get(self.wanted.dtype, self.wanted.dtype)))
+        object.__setattr__(self, "kind", _OBJECTS.get(self.wanted.dtype))
+        object.__setattr__(self, "allowed", frozenset(self.wanted.categories))
+
+    def fits(self, column: Column, rows: int) -> bool:
+        """Whether this is a plain array that needs no closer look; False says nothing."""
+        if type(column) is not np.ndarray or column.dtype != self.dtype or column.shape != (rows, *self.wanted.shape):
+            return False
+        if self.kind is not None:
+            kind = self.kind
+            return all(type(value) is kind for value in column.flat)
+        return self.dtype.kind != "f" or self.wanted.nullable or not np.isnan(column).any()
 
 
 @frozen(kw_only=True)
@@ -31,10 +60,34 @@ class Signature:
     outputs: Schema
     rows_independent: bool = True
     tolerance: float = 0.0
+    _expected: tuple[_Expected, ...] = field(init=False, eq=False, repr=False)
+    _names: frozenset[str] = field(init=False, eq=False, repr=False)
+
+    @_expected.default
+    def _make_expected(self) -> tuple[_Expected, ...]:
+        return tuple(_Expected(each) for each in self.inputs)
+
+    @_names.default
+    def _make_names(self) -> frozenset[str]:
+        return frozenset(self.inputs.names)
+
+    def settle(self, columns: Columns, where: str = "the request") -> dict[str, Column]:
+        """The columns in the order of the inputs, checked; a category that the model does not know is missing where that is allowed.
+
+        Raises
+        ------
+        SchemaError
+            A column is absent, unknown, or differs from its field; the error's `field` names it.
+        """
+        rows = rows_of(columns, where)
+        if columns.keys() != self._names:
+            self.inputs.check_names(columns, where)
+        return {each.wanted.name: _settled(columns[each.wanted.name], each, rows, where) for each in self._expected}
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that `from_json` reads."""
-        return {"inputs": self.inputs.to_json(), "outputs": self.outputs.to_json(), "rows_independent": self.rows_independent, "tolerance": self.tolerance}
+        schemas = {"inputs": self.inputs.to_json(), "outputs": self.outputs.to_json()}
+        return {**schemas, "rows_independent": self.rows_independent, "tolerance": self.tolerance}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Signature":
@@ -45,6 +98,29 @@ class Signature:
             rows_independent=stored["rows_independent"],
             tolerance=stored["tolerance"],
         )
+
+
+def _settled(column: Column, expected: _Expected, rows: int, where: str) -> Column:
+    if not expected.fits(column, rows):
+        check_column(column, evolve(expected.wanted, categories=()), rows, where)
+    return _known(column, expected, where) if expected.allowed else column
+
+
+def _known(column: Column, expected: _Expected, where: str) -> Column:
+    """The column with unknown categories missing; a category not seen in training is news, not a fault, where a value may be missing."""
+    values = column.values if isinstance(column, Masked) else column
+    if not isinstance(values, np.ndarray):
+        raise SchemaError(f"{where}: column {expected.wanted.name!r} is categorical and ragged", field=expected.wanted.name)
+    held = present(column)
+    strange = np.fromiter((value not in expected.allowed for value in values.flat), dtype=np.bool_, count=values.size)
+    unknown = strange.reshape(values.shape) & held
+    if not unknown.any():
+        return column
+    if not expected.wanted.nullable:
+        name, row = expected.wanted.name, int(np.argmax(unknown))
+        hint = f"one of the {len(expected.allowed)} categories of the signature"
+        raise SchemaError(f"{where}: column {name!r} holds {values[row]!r} in row {row}", hint=hint, field=name)
+    return Masked(values, ~held | unknown)
 
 
 class Servable(ABC):
