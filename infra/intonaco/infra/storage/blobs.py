@@ -1,22 +1,28 @@
 """Blobs: named bytes, written once; the one way in which anything is committed."""
 
 import hashlib
+import re
 from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from intonaco.core.errors import AlreadyExistsError, CorruptError
+from intonaco.core.errors import AlreadyExistsError, CorruptError, InvalidError
 from intonaco.infra.storage.store import Store
 
-__all__ = ["BlobStore", "SupportsLeftovers", "SupportsPath", "blob_name", "get", "put"]
+__all__ = ["BlobStore", "SupportsLeftovers", "SupportsPath", "blob_name", "check_blob_name", "check_blob_prefix", "get", "put"]
+
+_PART = r"[A-Za-z0-9_=@+-][A-Za-z0-9_.=@+-]{0,199}"
+_NAME = re.compile(rf"{_PART}(?:/{_PART})*")
+_PREFIX = re.compile(rf"(?:{_PART}/)*(?:{_PART})?")
+_LONGEST = 1000
 
 
 class BlobStore(Store):
     """Named bytes, written once.
 
-    A name is a relative path of `/`-separated parts, each of letters, digits and `_.-=@+`, none starting with `.`; another
-    name raises InvalidError before anything is touched. A blob is there whole or not at all, for every reader, at any moment.
+    A name is a relative path of `/`-separated parts, each of up to 200 letters, digits and `_.-=@+`, none starting with `.`;
+    another name raises InvalidError before anything is touched. A blob is there whole or not at all, for every reader, at any moment.
     """
 
     __slots__ = ()
@@ -69,6 +75,22 @@ class SupportsLeftovers(Protocol):
 
     def remove_leftover(self, leftover: str) -> int:
         """Remove it and return its size in bytes."""
+
+
+def check_blob_name(name: str) -> str:
+    """Return `name` if it can name a blob, else raise InvalidError."""
+    return _checked(_NAME, name, "a blob")
+
+
+def check_blob_prefix(prefix: str) -> str:
+    """Return `prefix` if names of blobs can start with it, else raise InvalidError."""
+    return _checked(_PREFIX, prefix, "blobs")
+
+
+def _checked(pattern: re.Pattern[str], name: str, what: str) -> str:
+    if len(name) > _LONGEST or pattern.fullmatch(name) is None:
+        raise InvalidError(f"{name[:_LONGEST]!r} cannot name {what}", hint="use parts of letters, digits and _.-=@+ between '/', none starting with '.'", field="name")
+    return name
 
 
 def blob_name(digest: str) -> str:

@@ -18,12 +18,23 @@ __all__ = ["Part", "Snapshot", "TableStore"]
 
 @frozen(kw_only=True)
 class Part:
-    """One file of a snapshot."""
+    """One file of a snapshot.
+
+    Parameters
+    ----------
+    name
+        Of the blob.
+    sha256
+        Of the file.
+    values_sha256
+        Of the rows' values, whatever the file's encoding.
+    """
 
     name: str
     rows: int
     size_bytes: int
     sha256: str
+    values_sha256: str
 
 
 @frozen(kw_only=True)
