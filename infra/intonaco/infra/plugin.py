@@ -28,6 +28,7 @@ def streams() -> dict[str, str]:
 @hookimpl
 def catalog_rooms() -> dict[str, str]:
     return {
+        "launch": f"{_INFRA}.launch.tables:ROOM",
         "lineage": f"{_INFRA}.lineage.tables:ROOM",
     }
 

@@ -1,7 +1,7 @@
 """Reports: blocks that show alike in a notebook, in a terminal and as one HTML file."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -23,6 +23,14 @@ def _numbers(values: Sequence[Any]) -> tuple[Number, ...]:
 
 def _series(given: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Number, ...]]:
     return {str(name): _numbers(values) for name, values in given.items()}
+
+
+def _rows(given: Iterable[Iterable[Any]]) -> tuple[tuple[Any, ...], ...]:
+    return tuple(tuple(row) for row in given)
+
+
+def _blocks(given: "Iterable[Block]") -> "tuple[Block, ...]":
+    return tuple(given)
 
 
 @frozen(kw_only=True)
@@ -51,7 +59,7 @@ class Table:
     kind: ClassVar[str] = "table"
     title: str = field(kw_only=False)
     columns: tuple[str, ...] = field(kw_only=False, converter=tuple)
-    rows: tuple[tuple[Any, ...], ...] = field(kw_only=False, converter=lambda rows: tuple(tuple(row) for row in rows))
+    rows: tuple[tuple[Any, ...], ...] = field(kw_only=False, converter=_rows)
 
     def __attrs_post_init__(self) -> None:
         if any(len(row) != len(self.columns) for row in self.rows):
@@ -120,7 +128,7 @@ class Report:
     """
 
     title: str
-    blocks: tuple[Block, ...] = field(converter=tuple)
+    blocks: tuple[Block, ...] = field(converter=_blocks)
 
     def html(self) -> str:
         """One page that needs nothing else: styles, data and the chart script are inside."""
