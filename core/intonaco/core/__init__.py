@@ -40,9 +40,7 @@ _HOMES = {
     "read_settings": "settings",
 }
 
-__all__ = [  # noqa: PLE0604  the table above is the list
-    *_HOMES
-]
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ Text and images are `str` and `bytes` in arrays of dtype object. A missing value
 nullable column is `Masked`. Rows of different lengths are `Ragged`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,13 @@ from attrs import field, frozen
 from numpy.typing import NDArray
 
 from intonaco.core.errors import SchemaError
-from intonaco.core.schema import Field
+from intonaco.core.schema import DTYPES, Field, suggestion
 
 __all__ = ["Column", "Columns", "Masked", "Ragged", "check_column", "concatenate", "present", "rows_of", "take"]
+
+
+def _offsets(given: Iterable[int]) -> NDArray[np.int64]:
+    return np.asarray(given, dtype=np.int64)
 
 
 @frozen(eq=False)
@@ -30,7 +34,7 @@ class Ragged:
     """
 
     values: NDArray[Any]
-    offsets: NDArray[np.int64] = field(converter=lambda given: np.asarray(given, dtype=np.int64))
+    offsets: NDArray[np.int64] = field(converter=_offsets)
 
     def __attrs_post_init__(self) -> None:
         good = len(self.offsets) > 0 and self.offsets[0] == 0 and self.offsets[-1] == len(self.values)
@@ -39,15 +43,25 @@ class Ragged:
 
     @classmethod
     def from_rows(cls, rows: Sequence[NDArray[Any]]) -> "Ragged":
-        """Put rows one behind the other."""
-        offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
-        return cls(np.concatenate(rows) if rows else np.empty(0), offsets)
+        """Put rows one behind the other; no rows at all are taken for float64."""
+        return cls(np.concatenate(rows) if rows else np.empty(0), _ends([len(row) for row in rows]))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     def __getitem__(self, index: int) -> NDArray[Any]:
-        return self.values[self.offsets[index] : self.offsets[index + 1]]
+        row = range(len(self))[index]  # counts a negative index from the end, and raises IndexError
+        return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> "Ragged":
+        """These rows, in this order."""
+        starts, lengths = self.offsets[:-1][rows], np.diff(self.offsets)[rows]
+        offsets = _ends(lengths)
+        return Ragged(self.values[np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)], offsets)
+
+
+def _ends(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
 
 
 @frozen(eq=False)
@@ -89,49 +103,69 @@ def present(column: Column) -> NDArray[np.bool_]:
     """True where the row holds a value; shape (rows,)."""
     if isinstance(column, Masked):
         return ~column.missing
-    if isinstance(column, Ragged) or column.dtype.kind != "f":
+    if isinstance(column, Ragged) or column.dtype.kind not in "fM":
         return np.ones(len(column), dtype=np.bool_)
-    return ~np.isnan(column).reshape(len(column), -1).any(axis=1) if column.ndim > 1 else ~np.isnan(column)
+    lacking: NDArray[np.bool_] = np.isnan(column) if column.dtype.kind == "f" else np.isnat(column)
+    return ~lacking if column.ndim == 1 else ~np.asarray(lacking.any(axis=tuple(range(1, column.ndim))))
 
 
-def take(columns: Columns, rows: NDArray[np.intp] | slice) -> dict[str, Column]:
+def take(columns: Columns, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> dict[str, Column]:
     """The same columns, these rows in this order."""
     return {name: _take(column, rows) for name, column in columns.items()}
 
 
-def _take(column: Column, rows: NDArray[np.intp] | slice) -> Column:
+def _take(column: Column, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Column:
     if isinstance(column, Masked):
         return Masked(column.values[rows], column.missing[rows])
-    if isinstance(column, Ragged):
-        return Ragged.from_rows([column[int(row)] for row in np.arange(len(column))[rows]])
-    return column[rows]
+    return column.take(rows) if isinstance(column, Ragged) else column[rows]
 
 
 def concatenate(parts: Sequence[Columns]) -> dict[str, Column]:
-    """One behind the other; all parts have the same columns."""
-    return {name: _concatenate([part[name] for part in parts]) for name in parts[0]}
+    """One behind the other.
+
+    Raises
+    ------
+    SchemaError
+        The parts differ in their columns, or a column in its kind or type.
+    """
+    names = list(parts[0]) if parts else []
+    for part in parts:
+        if part.keys() != parts[0].keys():
+            raise SchemaError(f"parts with the columns {', '.join(names)} and {', '.join(part)} cannot be put together")
+    return {name: _concatenate(name, [part[name] for part in parts]) for name in names}
 
 
-def _concatenate(parts: Sequence[Column]) -> Column:
+def _concatenate(name: str, parts: Sequence[Column]) -> Column:
+    if any(isinstance(part, Ragged) for part in parts):
+        ragged = [part for part in parts if isinstance(part, Ragged)]
+        if len(ragged) != len(parts):
+            raise SchemaError(f"column {name!r} has rows of different lengths in one part and not in another", field=name)
+        return Ragged(_joined(name, [part.values for part in ragged]), _ends(np.concatenate([np.diff(part.offsets) for part in ragged])))
+    values = _joined(name, [part.values if isinstance(part, Masked) else _plain(part) for part in parts])
     if any(isinstance(part, Masked) for part in parts):
-        masked = [part if isinstance(part, Masked) else Masked(_array(part), ~present(part)) for part in parts]
-        return Masked(np.concatenate([part.values for part in masked]), np.concatenate([part.missing for part in masked]))
-    if isinstance(parts[0], Ragged):
-        return Ragged.from_rows([row for part in parts if isinstance(part, Ragged) for row in (part[i] for i in range(len(part)))])
-    return np.concatenate([_array(part) for part in parts])
+        return Masked(values, np.concatenate([~present(part) for part in parts]))
+    return values
 
 
-def _array(column: Column) -> NDArray[Any]:
-    if isinstance(column, np.ndarray):
-        return column
-    raise SchemaError(f"a plain array was expected, not {type(column).__name__}")
+def _plain(column: Column) -> NDArray[Any]:
+    assert isinstance(column, np.ndarray), type(column)
+    return column
+
+
+def _joined(name: str, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """One array; NumPy would silently turn text into objects, and large integers beside floats into others."""
+    kinds = sorted({array.dtype.name for array in arrays if array.dtype.kind != arrays[0].dtype.kind} | {arrays[0].dtype.name})
+    if len(kinds) > 1:
+        raise SchemaError(f"column {name!r} is {' and '.join(kinds)}, which cannot be put together", field=name)
+    return np.concatenate(arrays)
 
 
 _OBJECTS = {"str": str, "json": str, "bytes": bytes}
+_ARRAYS = {name: np.dtype("datetime64[us]" if name == "timestamp" else "object" if name in _OBJECTS else name) for name in DTYPES}
 
 
 def check_column(column: Column, expected: Field, rows: int, where: str) -> None:
-    """Raise SchemaError where a column differs from its field; the message names the column and the first bad row."""
+    """Raise SchemaError where a column differs from its field; the message names the column and, of a missing value, the row."""
     name = expected.name
     if len(column) != rows:
         raise SchemaError(f"{where}: column {name!r} has {len(column)} rows, not {rows}", field=name)
@@ -142,7 +176,7 @@ def check_column(column: Column, expected: Field, rows: int, where: str) -> None
     if not expected.nullable and not held.all():
         raise SchemaError(f"{where}: column {name!r} misses a value in row {int(np.argmin(held))} and is not nullable", field=name)
     if expected.dtype in _OBJECTS:
-        _check_objects(values if isinstance(column, Ragged) else values[held], expected, where)
+        _check_objects(values, held if not isinstance(column, Ragged) else None, expected, where)
 
 
 def _check_shape(column: Column, expected: Field, where: str) -> None:
@@ -155,16 +189,21 @@ def _check_shape(column: Column, expected: Field, where: str) -> None:
 
 
 def _check_dtype(values: NDArray[Any], expected: Field, where: str) -> None:
-    wanted = {"timestamp": "datetime64[us]", **dict.fromkeys(_OBJECTS, "object")}.get(expected.dtype, expected.dtype)
-    if values.dtype != np.dtype(wanted):
+    if values.dtype != _ARRAYS[expected.dtype]:
         raise SchemaError(f"{where}: column {expected.name!r} is {values.dtype}, expected {expected.dtype}", field=expected.name)
 
 
-def _check_objects(values: NDArray[Any], expected: Field, where: str) -> None:
-    kind = _OBJECTS[expected.dtype]
-    allowed = frozenset(expected.categories)
-    for row, value in enumerate(values.ravel()):
-        if type(value) is not kind:
-            raise SchemaError(f"{where}: column {expected.name!r} holds {value!r} where a {expected.dtype} was expected", field=expected.name)
-        if allowed and value not in allowed:
-            raise SchemaError(f"{where}: column {expected.name!r} holds {value!r} (row {row}), not one of its {len(allowed)} categories", field=expected.name)
+def _check_objects(values: NDArray[Any], held: NDArray[np.bool_] | None, expected: Field, where: str) -> None:
+    """Whether objects are of the field's type and among its categories; a missing row may hold anything."""
+    given = (values if held is None else values[held]).ravel().tolist()
+    kind, categories = _OBJECTS[expected.dtype], set(expected.categories)
+    if set(map(type, given)) <= {kind} and (not categories or categories.issuperset(given)):
+        return
+    position = next(at for at, value in enumerate(given) if type(value) is not kind or (categories and value not in categories))
+    row = "" if held is None else f" in row {np.flatnonzero(held)[position * int(held.sum()) // len(given)]}"
+    wrong = given[position]
+    if type(wrong) is kind:
+        reason, hint = f"not one of its {len(categories)} categories", suggestion(wrong, categories)
+    else:
+        reason, hint = f"where a {expected.dtype} was expected", ""
+    raise SchemaError(f"{where}: column {expected.name!r} holds {wrong!r}{row}, {reason}", hint=hint, field=expected.name)

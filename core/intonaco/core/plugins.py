@@ -6,23 +6,19 @@ under `intonaco.hooks`, and platforms under `intonaco.platforms`. A plugin that 
 
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 from attrs import define, field, frozen
 
-from intonaco.core.errors import IntonacoError, NotRegisteredError, PluginError
+from intonaco.core.discovery import HOOKS_GROUP, PLUGIN_GROUP, distribution, entry_points, extras, load_path, platforms
+from intonaco.core.errors import DefinitionError, NotRegisteredError, PluginError
 from intonaco.core.schema import suggestion
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["Failure", "Offer", "Plugin", "Plugins", "hookimpl", "hookspec", "load_path"]
-
-PLUGIN_GROUP = "intonaco"
-HOOKS_GROUP = "intonaco.hooks"
-PLATFORM_GROUP = "intonaco.platforms"
+__all__ = ["Failure", "Offer", "Plugin", "Plugins", "as_plugin", "hookimpl", "hookspec", "load_path", "platforms"]
 
 hookspec = pluggy.HookspecMarker("intonaco")
 hookimpl = pluggy.HookimplMarker("intonaco")
@@ -32,13 +28,19 @@ hookimpl = pluggy.HookimplMarker("intonaco")
 class Plugin:
     """A loaded plugin: its name, where it comes from, and its module.
 
-    The module may say `runs_before = ("name",)` and `runs_after = ("name",)` to order its hooks among the others'.
+    The module may say `runs_before = ("name",)` and `runs_after = ("name",)` to order its hooks among the others'; a name
+    that is not loaded is passed over.
     """
 
     name: str
     distribution: str
     version: str
     module: Any = field(repr=False)
+
+    def neighbours(self, side: str) -> tuple[str, ...]:
+        """What the module says under `runs_before` or `runs_after`."""
+        said = getattr(self.module, side, ())
+        return (said,) if isinstance(said, str) else tuple(said)
 
 
 @frozen(kw_only=True)
@@ -58,21 +60,6 @@ class Offer:
     path: str
     plugin: str
     distribution: str
-
-
-def load_path(path: str) -> Any:
-    """The object behind an import path `package.module:name`.
-
-    Raises
-    ------
-    PluginError
-        The module cannot be imported or lacks the name.
-    """
-    module, _, name = path.partition(":")
-    try:
-        return getattr(import_module(module), name) if name else import_module(module)
-    except (ImportError, AttributeError) as error:
-        raise PluginError(f"{path!r} cannot be loaded: {error}") from error
 
 
 @define
@@ -96,14 +83,15 @@ class Plugins:
             A required plugin is not installed or cannot be loaded.
         """
         plugins = cls()
-        plugins._add_specifications()
-        plugins._add_found(frozenset(disabled))
+        points = entry_points(HOOKS_GROUP, PLUGIN_GROUP)
+        plugins._add_specifications(points[HOOKS_GROUP])
+        plugins._add_found(points[PLUGIN_GROUP], frozenset(disabled))
         plugins._check_required(required)
         return plugins
 
     def add(self, *found: Plugin) -> None:
         """Register plugins behind those already loaded, ordered among themselves by `runs_before` and `runs_after`."""
-        kept = self.loaded + self._without_duplicates(found)
+        kept = self.loaded + self._without_faults(found)
         for plugin in self.loaded:
             self.manager.unregister(name=plugin.name)
         self.loaded = self._ordered(kept)
@@ -122,7 +110,7 @@ class Plugins:
             for offer in self._offers_of(plugin, hook):
                 kept = table.setdefault(offer.name, offer)
                 if kept.path != offer.path:
-                    self._report(plugin.name, plugin.distribution, f"{hook} {offer.name!r} is already offered by {kept.plugin} ({kept.distribution}), which stays")
+                    self._report(plugin, f"{hook} {offer.name!r} is already offered by {kept.plugin} ({kept.distribution}), which stays")
         return table
 
     def load(self, hook: str, name: str, what: str) -> Any:
@@ -137,85 +125,84 @@ class Plugins:
         """
         table = self.offers(hook)
         if name not in table:
-            raise NotRegisteredError(f"no {what} named {name!r}; registered: {', '.join(sorted(table)) or 'none'}", hint=_install_hint(name, table), field=name)
+            registered = ", ".join(sorted(table)) or "none"
+            raise NotRegisteredError(f"no {what} named {name!r}; registered: {registered}", hint=self._hint(name, table), field=name)
         offer = table[name]
         try:
             return load_path(offer.path)
         except PluginError as error:
-            raise PluginError(f"the {what} {name!r} of {offer.distribution} cannot be loaded: {error.message}", hint=f"pip install {offer.distribution}") from error
+            message = f"the {what} {name!r} of {offer.distribution} cannot be loaded: {error.message}"
+            raise PluginError(message, hint=f"pip install {offer.distribution}", field=name) from error
 
     def manifest(self) -> list[dict[str, str]]:
         """Name, distribution and version of every plugin, in hook order."""
         return [{"name": each.name, "distribution": each.distribution, "version": each.version} for each in self.loaded]
 
-    def _add_specifications(self) -> None:
-        for point in _entry_points(HOOKS_GROUP):
+    def _add_specifications(self, points: Iterable["EntryPoint"]) -> None:
+        for point in points:
             module = self._load_point(point)
-            if module is not None:
-                self.manager.add_hookspecs(module)
+            try:
+                if module is not None:
+                    self.manager.add_hookspecs(module)
+            except ValueError as error:  # it holds none, or one that another module has specified
+                self._report_point(point, f"its hooks cannot be added: {error}")
 
-    def _add_found(self, disabled: frozenset[str]) -> None:
+    def _add_found(self, points: Iterable["EntryPoint"], disabled: frozenset[str]) -> None:
         found = []
-        for point in _entry_points(PLUGIN_GROUP):
+        for point in points:
             module = None if point.name in disabled else self._load_point(point)
             if module is not None:
-                found.append(Plugin(name=point.name, distribution=_distribution(point), version=point.dist.version if point.dist else "", module=module))
+                version = point.dist.version if point.dist else ""
+                found.append(Plugin(name=point.name, distribution=distribution(point), version=version, module=module))
         self.add(*found)
 
     def _load_point(self, point: "EntryPoint") -> Any:
         try:
             return point.load()
         except Exception as error:  # a foreign module may raise anything while it is imported
-            self._report(point.name, _distribution(point), f"cannot be imported: {type(error).__name__}: {error}")
+            self._report_point(point, f"cannot be imported: {type(error).__name__}: {error}")
             return None
 
     def _check_required(self, required: Iterable[str]) -> None:
         names = {plugin.name for plugin in self.loaded}
         for name in required:
             if name not in names:
-                reasons = [failure.reason for failure in self.failures if failure.name == name]
-                raise PluginError(f"the settings require the plugin {name!r}: {reasons[0] if reasons else 'it is not installed'}", hint=suggestion(name, names), field=name)
+                reason = self._why_left_out(name)
+                hint = "" if reason else suggestion(name, names)
+                raise PluginError(f"the settings require the plugin {name!r}: {reason or 'it is not installed'}", hint=hint, field=name)
 
-    def _without_duplicates(self, found: Iterable[Plugin]) -> list[Plugin]:
-        held = {plugin.name: plugin.distribution for plugin in self.loaded}
-        kept = []
+    def _without_faults(self, found: Iterable[Plugin]) -> list[Plugin]:
+        kept: list[Plugin] = []
         for plugin in found:
-            if plugin.name in held:
-                self._report(plugin.name, plugin.distribution, f"claims the plugin name {plugin.name!r}, which {held[plugin.name]} already holds")
-            elif (fault := self._registration_fault(plugin)) is not None:
-                self._report(plugin.name, plugin.distribution, fault)
+            fault = _clash(plugin, self.loaded + kept) or self._registration_fault(plugin)
+            if fault:
+                self._report(plugin, fault)
             else:
-                held[plugin.name] = plugin.distribution
                 kept.append(plugin)
         return kept
 
-    def _registration_fault(self, plugin: Plugin) -> str | None:
-        """Why pluggy refuses the plugin's hooks, tried and undone."""
+    def _registration_fault(self, plugin: Plugin) -> str:
+        """Why the plugin's order or hooks cannot be used, tried and undone; empty if they can."""
         try:
+            plugin.neighbours("runs_before"), plugin.neighbours("runs_after")
             self.manager.register(plugin.module, name=plugin.name)
             self.manager.check_pending()
-        except (pluggy.PluginValidationError, ValueError) as error:
-            fault = str(error).strip().replace("\n", " ")
-        else:
-            fault = None
-        if self.manager.get_plugin(plugin.name) is not None:
-            self.manager.unregister(name=plugin.name)
-        return fault
+        except (pluggy.PluginValidationError, TypeError, ValueError) as error:
+            return " ".join(str(error).split())
+        finally:
+            if self.manager.get_plugin(plugin.name) is not None:
+                self.manager.unregister(name=plugin.name)
+        return ""
 
-    def _ordered(self, plugins: list[Plugin]) -> list[Plugin]:
+    def _ordered(self, plugins: Iterable[Plugin]) -> list[Plugin]:
         """In the order that `runs_before` and `runs_after` ask for; by name where they say nothing."""
         by_name = {plugin.name: plugin for plugin in sorted(plugins, key=lambda each: each.name)}
-        graph: dict[str, set[str]] = {name: set() for name in by_name}
-        for name, plugin in by_name.items():
-            graph[name].update(other for other in getattr(plugin.module, "runs_after", ()) if other in by_name)
-            for other in getattr(plugin.module, "runs_before", ()):
-                if other in by_name:
-                    graph[other].add(name)
         try:
-            return [by_name[name] for name in TopologicalSorter(graph).static_order()]
+            return [by_name[name] for name in TopologicalSorter(_predecessors(by_name)).static_order()]
         except CycleError as error:
             circle = error.args[1]
-            self._report(circle[0], by_name[circle[0]].distribution, f"runs_before and runs_after form a circle: {' → '.join(circle)}; the order is by name")
+            reason = f"runs_before and runs_after form a circle: {' → '.join(circle)}; the order is by name"
+            self._report(by_name[min(circle)], reason)
             return list(by_name.values())
 
     def _offers_of(self, plugin: Plugin, hook: str) -> list[Offer]:
@@ -224,45 +211,67 @@ class Plugins:
             return []
         try:
             table: Mapping[str, str] = function()
-            return [Offer(name=name, path=path, plugin=plugin.name, distribution=plugin.distribution) for name, path in table.items()]
+            pairs = [(name, path) for name, path in table.items()]
         except Exception as error:  # a foreign function may raise anything
-            self._report(plugin.name, plugin.distribution, f"{hook} fails: {type(error).__name__}: {error}")
+            self._report(plugin, f"{hook} fails: {type(error).__name__}: {error}")
             return []
+        return [
+            Offer(name=name, path=path, plugin=plugin.name, distribution=plugin.distribution)
+            for name, path in pairs
+            if self._is_offer(plugin, hook, name, path)
+        ]
 
-    def _report(self, name: str, distribution: str, reason: str) -> None:
-        failure = Failure(name=name, distribution=distribution, reason=reason)
+    def _is_offer(self, plugin: Plugin, hook: str, name: object, path: object) -> bool:
+        good = isinstance(name, str) and isinstance(path, str)
+        if not good:
+            self._report(plugin, f"{hook} offers {name!r}: {path!r}; names and import paths must be text")
+        return good
+
+    def _hint(self, name: str, known: Iterable[str]) -> str:
+        """Why the plugin of that name is left out, else the package that would add it, else the nearest known name."""
+        reason = self._why_left_out(name)
+        if reason:
+            return f"the plugin {name!r} is left out: {reason}"
+        return f"pip install intonaco-{name} adds {name!r}" if name in extras("intonaco") else suggestion(name, known)
+
+    def _why_left_out(self, name: str) -> str:
+        loaded = {plugin.name for plugin in self.loaded}
+        reasons = [f"{each.distribution} {each.reason}" for each in self.failures if each.name == name and name not in loaded]
+        return reasons[0] if reasons else ""
+
+    def _report_point(self, point: "EntryPoint", reason: str) -> None:
+        self._add_failure(Failure(name=point.name, distribution=distribution(point), reason=reason))
+
+    def _report(self, plugin: Plugin, reason: str) -> None:
+        self._add_failure(Failure(name=plugin.name, distribution=plugin.distribution, reason=reason))
+
+    def _add_failure(self, failure: Failure) -> None:
         if failure not in self.failures:
             self.failures.append(failure)
 
 
-def platforms() -> dict[str, str]:
-    """Names of the installed platforms, to the import paths of their classes."""
-    return {point.name: point.value for point in _entry_points(PLATFORM_GROUP)}
+def _clash(plugin: Plugin, others: Iterable[Plugin]) -> str:
+    """What another plugin already holds, its name or its module; empty if nothing."""
+    for other in others:
+        if other.name == plugin.name:
+            return f"claims the plugin name {plugin.name!r}, which {other.distribution} already holds"
+        if other.module is plugin.module:
+            return f"names the module of the plugin {other.name!r}, which {other.distribution} already holds"
+    return ""
 
 
-def _entry_points(group: str) -> list["EntryPoint"]:
-    from importlib.metadata import entry_points
-
-    return sorted(entry_points(group=group), key=lambda point: (point.name, _distribution(point)))
-
-
-def _distribution(point: "EntryPoint") -> str:
-    return point.dist.name if point.dist else "unknown"
-
-
-def _install_hint(name: str, known: Iterable[str]) -> str:
-    """The package that would add `name`, if the distribution `intonaco` knows one, else the nearest known name."""
-    from importlib.metadata import PackageNotFoundError, metadata
-
-    try:
-        extras = metadata("intonaco").get_all("Provides-Extra") or []
-    except PackageNotFoundError:
-        extras = []
-    return f"pip install intonaco-{name} adds {name!r}" if name in extras else suggestion(name, known)
+def _predecessors(by_name: Mapping[str, Plugin]) -> dict[str, set[str]]:
+    """Of each plugin, those that run before it."""
+    graph = {name: {other for other in plugin.neighbours("runs_after") if other in by_name} for name, plugin in by_name.items()}
+    for name, plugin in by_name.items():
+        for other in plugin.neighbours("runs_before"):
+            if other in by_name:
+                graph[other].add(name)
+    return graph
 
 
 def as_plugin(module: Any, name: str, distribution: str = "given by hand") -> Plugin:
     """A module or object with hook implementations as a plugin, for tests and notebooks."""
-    if not isinstance(name, str) or not name:
-        raise IntonacoError("a plugin needs a name")
+    if not name:
+        raise DefinitionError("a plugin needs a name")
     return Plugin(name=name, distribution=distribution, version="", module=module)

@@ -4,9 +4,9 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
-from intonaco.core.errors import InvalidError, SchemaError
+from intonaco.core.errors import SchemaError
 
 if TYPE_CHECKING:
     from intonaco.core.columns import Columns
@@ -14,7 +14,23 @@ if TYPE_CHECKING:
 __all__ = ["DTYPES", "Field", "Schema", "suggestion"]
 
 #: What a column holds. `timestamp` is microseconds since 1970 in UTC; `json` is a str that holds one JSON value.
-DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "str", "bytes", "timestamp", "json")
+DTYPES = (
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float32",
+    "float64",
+    "str",
+    "bytes",
+    "timestamp",
+    "json",
+)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -22,6 +38,16 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
+
+
+def _lengths(given: Iterable[int]) -> tuple[int, ...]:
+    return tuple(given)
+
+
+def _words(given: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(given, str):
+        raise SchemaError(f"{given!r} was given where a list of words was expected")
+    return tuple(given)
 
 
 @frozen(kw_only=True)
@@ -41,17 +67,30 @@ class Field:
     name: str = field(kw_only=False)
     dtype: str = field(kw_only=False)
     nullable: bool = False
-    shape: tuple[int, ...] = field(default=(), converter=tuple)
-    categories: tuple[str, ...] = field(default=(), converter=tuple)
+    shape: tuple[int, ...] = field(default=(), converter=_lengths)
+    categories: tuple[str, ...] = field(default=(), converter=_words)
     unit: str = ""
     description: str = ""
-    tags: tuple[str, ...] = field(default=(), converter=tuple)
+    tags: tuple[str, ...] = field(default=(), converter=_words)
 
     def __attrs_post_init__(self) -> None:
+        if not self.name:
+            raise SchemaError("a column needs a name")
         if self.dtype not in DTYPES:
-            raise InvalidError(f"column {self.name!r} has the unknown type {self.dtype!r}", hint=suggestion(self.dtype, DTYPES), field=self.name)
-        if any(length < 1 for length in self.shape[1:]) or (self.shape and self.shape[0] < -1):
-            raise InvalidError(f"column {self.name!r} has the shape {self.shape}; only the first axis may vary (-1)", field=self.name)
+            raise self._fault(f"has the unknown type {self.dtype!r}", suggestion(self.dtype, DTYPES))
+        if any(length < 1 for length in self.shape[1:]) or (self.shape and self.shape[0] < 1 and self.shape[0] != -1):
+            raise self._fault(f"has the shape {self.shape}", "lengths are at least 1; only the first axis may vary, written -1")
+        if self.categories and self.dtype != "str":
+            raise self._fault(f"has categories, but is {self.dtype}", "only a column of str is categorical")
+        if len(set(self.categories)) != len(self.categories):
+            raise self._fault(f"names a category twice: {', '.join(self.categories)}")
+
+    def _fault(self, what: str, hint: str = "") -> SchemaError:
+        return SchemaError(f"column {self.name!r} {what}", hint=hint, field=self.name)
+
+
+def _fields(given: Iterable[Field]) -> tuple[Field, ...]:
+    return tuple(given)
 
 
 @frozen
@@ -65,7 +104,12 @@ class Schema:
     True
     """
 
-    fields: tuple[Field, ...] = field(converter=tuple)
+    fields: tuple[Field, ...] = field(converter=_fields)
+    _by_name: dict[str, Field] = field(init=False, repr=False, eq=False)
+
+    @_by_name.default
+    def _index(self) -> dict[str, Field]:
+        return {each.name: each for each in self.fields}
 
     def __attrs_post_init__(self) -> None:
         names = [each.name for each in self.fields]
@@ -90,13 +134,13 @@ class Schema:
         return len(self.fields)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.names
+        return name in self._by_name
 
     def __getitem__(self, name: str) -> Field:
-        for each in self.fields:
-            if each.name == name:
-                return each
-        raise SchemaError(f"no column {name!r}", hint=suggestion(name, self.names), field=name)
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise SchemaError(f"no column {name!r}", hint=suggestion(name, self.names), field=name) from None
 
     def select(self, names: Iterable[str]) -> "Schema":
         """The schema of these columns, in this order."""
@@ -104,12 +148,14 @@ class Schema:
 
     def check_names(self, given: Iterable[str], where: str) -> None:
         """Raise SchemaError for the first column that is missing or not known."""
-        names = list(given)
+        names = dict.fromkeys(given)
         for each in self.fields:
             if each.name not in names:
-                raise SchemaError(f"{where} lacks the column {each.name!r} ({each.dtype})", hint=suggestion(each.name, names), field=each.name)
+                raise SchemaError(
+                    f"{where} lacks the column {each.name!r} ({each.dtype})", hint=suggestion(each.name, names), field=each.name
+                )
         for name in names:
-            if name not in self:
+            if name not in self._by_name:
                 raise SchemaError(f"{where} has the unknown column {name!r}", hint=suggestion(name, self.names), field=name)
 
     def check(self, columns: "Columns", where: str) -> None:
@@ -123,18 +169,20 @@ class Schema:
 
     def to_json(self) -> list[dict[str, Any]]:
         """A list of plain values, defaults left out, that `from_json` reads."""
-        plain = Field("plain", "str")
-        rows = []
-        for each in self.fields:
-            extra = {key: getattr(each, key) for key in Field.__slots__ if not key.startswith("__") and key not in ("name", "dtype")}
-            kept = {key: list(value) if isinstance(value, tuple) else value for key, value in extra.items() if value != getattr(plain, key)}
-            rows.append({"name": each.name, "dtype": each.dtype, **kept})
-        return rows
+        return [_row(each) for each in self.fields]
 
     @classmethod
     def from_json(cls, rows: Iterable[Mapping[str, Any]]) -> "Schema":
         """Read what `to_json` wrote."""
         try:
-            return cls(tuple(Field(row["name"], row["dtype"], **{k: v for k, v in row.items() if k not in ("name", "dtype")}) for row in rows))
-        except (KeyError, TypeError) as error:
+            return cls(Field(**row) for row in rows)
+        except TypeError as error:
             raise SchemaError(f"the stored schema cannot be read: {error}") from error
+
+
+def _row(column: Field) -> dict[str, Any]:
+    """The field as plain values, defaults left out."""
+    plain = Field("plain", "str")
+    given = {each.name: getattr(column, each.name) for each in fields(Field)}
+    kept = {key: value for key, value in given.items() if key in ("name", "dtype") or value != getattr(plain, key)}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in kept.items()}

@@ -19,7 +19,9 @@ S = TypeVar("S")
 _PLACE = re.compile(r" - at `\$\.?(?P<key>[^`]*)`$")
 
 
-def read_settings(cls: type[S], path: Path | None = None, *, environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None) -> S:
+def read_settings(
+    cls: type[S], path: Path | None = None, *, environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None
+) -> S:
     """An instance of `cls`; what is not set has the default of its class.
 
     Parameters
@@ -101,7 +103,9 @@ def _convert(cls: type[S], values: Mapping[str, Any], source: str) -> S:
         place = _PLACE.search(str(error))
         key = place["key"] if place else ""
         allowed = _PLACE.sub("", str(error))
-        raise SettingsError(f"setting {key!r} in {source} is {_at(values, key)!r}: {allowed}", hint=_fault_hint(error), field=key) from error
+        raise SettingsError(
+            f"setting {key!r} in {source} is {_at(values, key)!r}: {allowed}", hint=_fault_hint(error), field=key
+        ) from error
 
 
 def _fault_hint(error: Exception) -> str:

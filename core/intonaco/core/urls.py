@@ -7,9 +7,15 @@ from attrs import field, frozen
 
 from intonaco.core.errors import SettingsError
 
-__all__ = ["StoreUrl"]
+__all__ = ["StoreUrl", "without_secrets"]
 
-_SCHEME = re.compile(r"^([a-z][a-z0-9+.-]*):(.*)$", re.DOTALL)
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):.+")  # no line breaks
+_CREDENTIALS = re.compile(r"//[^/]*@")
+
+
+def without_secrets(text: str) -> str:
+    """What somebody wrote as a URL, its user and password replaced by `***`."""
+    return _CREDENTIALS.sub("//***@", text)
 
 
 @frozen
@@ -26,7 +32,7 @@ class StoreUrl:
 
     scheme: str
     path: str
-    options: dict[str, str] = field(factory=dict, repr=False)
+    options: dict[str, str] = field(factory=dict, repr=False, hash=False)
     host: str = ""
     port: int | None = None
     user: str = ""
@@ -34,12 +40,20 @@ class StoreUrl:
 
     @classmethod
     def parse(cls, text: str) -> "StoreUrl":
-        """Take a URL apart; a path of the machine needs no slashes after the scheme."""
-        match = _SCHEME.match(text)
-        if match is None:
-            raise SettingsError(f"{text!r} is not the URL of a store", hint="write SCHEME:PATH, such as file:.intonaco/blobs")
+        """Take a URL apart; a path of the machine needs no slashes after the scheme.
+
+        Raises
+        ------
+        SettingsError
+            It has no scheme or nothing behind it, holds control characters, or its port is no number.
+        """
+        match = _SCHEME.fullmatch(text)
+        if match is None or not text.isprintable():
+            raise SettingsError(
+                f"{without_secrets(text)!r} is not the URL of a store", hint="write SCHEME:PATH, such as file:.intonaco/blobs"
+            )
         try:
-            parts = urlsplit(text)
+            parts = urlsplit(text, allow_fragments=False)
             port = parts.port
         except ValueError as error:
             raise SettingsError(f"the URL of a {match[1]} store cannot be read: {error}") from error
