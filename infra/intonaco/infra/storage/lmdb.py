@@ -1,0 +1,149 @@
+"""The embedded key-value store: an LMDB environment in a folder."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Self, cast
+
+import lmdb
+from attrs import define, field
+
+from intonaco.core.errors import CorruptError, InvalidError, SettingsError
+from intonaco.core.urls import StoreUrl
+from intonaco.infra.storage.entries import LONGEST_WHOLE, decode, encode, key_of, stored_key
+from intonaco.infra.storage.environments import AGAIN, Environment, acquire, explained_lmdb, release, told
+from intonaco.infra.storage.keyvalue import Entry, KeyValueStore
+from intonaco.infra.storage.store import as_url
+
+__all__ = ["LmdbStore"]
+
+_DEFAULT_MAP_GB = "64"
+_CHUNK = 1000
+_LEAST_ORDER, _GREATEST_ORDER = -(2**63), 2**63 - 1
+
+
+@define(eq=False)
+class LmdbStore(KeyValueStore):
+    """Entries in an LMDB environment: `lmdb:FOLDER?map_size_gb=64`.
+
+    The map is the most that the store can ever hold; the file is as large as what it holds. Stores of one folder share
+    their environment in a process. A put is one synced transaction; all reads of a call see one state. `entries.py` says
+    how keys and values are laid out.
+    """
+
+    path: Path
+    _environment: Environment = field(repr=False)
+    _closed: bool = field(default=False, init=False, repr=False)
+
+    @classmethod
+    def open(cls, url: StoreUrl | str) -> Self:
+        url = as_url(url)
+        if url.host or not url.path:
+            raise SettingsError(f"{url} names no folder", hint="write lmdb:FOLDER")
+        unknown = sorted(set(url.options) - {"map_size_gb"})
+        if unknown:
+            raise SettingsError(f"{url} has the unknown option {unknown[0]!r}", hint="known: map_size_gb")
+        path = Path(url.path)
+        return cls(path, acquire(path, _map_size(url)))
+
+    def get(self, keys: Sequence[bytes]) -> list[Entry | None]:
+        where = self.path
+        found: list[Entry | None] = []
+        try:
+            with self._environment.handle.begin() as transaction:
+                for key in keys:
+                    stored = transaction.get(b"\x00" + key if len(key) <= LONGEST_WHOLE else stored_key(key))
+                    if stored is None:
+                        _check_absent(transaction, key, where)
+                    found.append(None if stored is None else decode(key, stored, where))
+        except lmdb.Error as error:
+            raise told(error, where) from error
+        return found
+
+    def put(self, entries: Iterable[tuple[bytes, int, bytes]]) -> int:
+        packed = [(key, order, value, encode(key, _checked(order), value)) for key, order, value in entries]
+        where = self.path
+        changed = 0
+        with explained_lmdb(self.path), self._environment.write() as transaction:
+            for key, order, value, stored in packed:
+                under = stored_key(key)
+                there = cast("bytes | None", transaction.get(under))
+                if there is None or (order, value) > decode(key, there, where):
+                    transaction.put(under, stored)
+                    changed += 1
+            if changed:
+                self._environment.stamp(transaction)
+        return changed
+
+    def delete(self, keys: Iterable[bytes]) -> None:
+        with explained_lmdb(self.path), self._environment.write() as transaction:
+            if sum(transaction.delete(stored_key(key)) for key in keys):
+                self._environment.stamp(transaction)
+
+    def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, Entry]]:
+        # A reader that stays open keeps LMDB from using old pages again, so each chunk is a reader of its own.
+        for start in (b"\x00" + prefix, b"\x01" + prefix[:LONGEST_WHOLE]):
+            position = start
+            while chunk := self._chunk(position, start):
+                for stored, value in chunk:
+                    key = key_of(stored, value, self.path)
+                    if key.startswith(prefix):
+                        yield key, decode(key, value, self.path)
+                position = chunk[-1][0] + b"\x00"
+
+    def _chunk(self, position: bytes, start: bytes) -> list[tuple[bytes, bytes]]:
+        chunk: list[tuple[bytes, bytes]] = []
+        with explained_lmdb(self.path), self._environment.handle.begin() as transaction:
+            cursor = transaction.cursor()
+            more = cursor.set_range(position)
+            while more and len(chunk) < _CHUNK and cursor.key().startswith(start):
+                chunk.append(_item(cursor))
+                more = cursor.next()
+        return chunk
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            release(self._environment)
+
+
+def _map_size(url: StoreUrl) -> int:
+    text = url.option("map_size_gb", _DEFAULT_MAP_GB)
+    try:
+        size_gb = float(text)
+    except ValueError:
+        size_gb = 0.0
+    if not 0.0 < size_gb <= 65536:
+        raise SettingsError(f"map_size_gb of {url} is {text!r}, expected a number above 0 and up to 65536", field="map_size_gb")
+    return max(int(size_gb * 2**30) // 4096, 16) * 4096
+
+
+def _checked(order: int) -> int:
+    if not _LEAST_ORDER <= order <= _GREATEST_ORDER:
+        raise InvalidError(f"the order {order} does not fit 64 bits")
+    return order
+
+
+def _check_absent(transaction: lmdb.Transaction, key: bytes, path: Path) -> None:
+    """Raise CorruptError unless the keys on both sides of where this one would stand are whole and in order.
+
+    A flipped bit in a key, or in the pages above, would else hide an entry: the search ends beside the damaged place.
+    """
+    under = stored_key(key)
+    cursor = transaction.cursor()
+    beyond = cursor.set_range(under)
+    if beyond:
+        _check_neighbour(_item(cursor), under, 1, path)
+    if cursor.prev() if beyond else cursor.last():
+        _check_neighbour(_item(cursor), under, -1, path)
+
+
+def _check_neighbour(item: tuple[bytes, bytes], under: bytes, side: int, path: Path) -> None:
+    stored, value = item
+    if (stored > under) - (stored < under) != side:
+        raise CorruptError(f"the key-value store {path} is damaged: its keys are out of order", hint=AGAIN)
+    if stored[:1] in (b"\x00", b"\x01"):
+        decode(key_of(stored, value, path), value, path)
+
+
+def _item(cursor: lmdb.Cursor) -> tuple[bytes, bytes]:
+    return cast("tuple[bytes, bytes]", cursor.item())
