@@ -1,0 +1,218 @@
+"""What every key-value store must hold."""
+
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from intonaco.core.errors import CorruptError, InvalidError
+from intonaco.infra.storage.keyvalue import KeyValueStore
+
+__all__ = ["KeyValueStoreContract"]
+
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
+_KEYS = st.binary(max_size=8) | st.sampled_from([b"", b"\x00", b"a" * 400, b"a" * 401, b"a" * 2000, b"a" * 1999 + b"b", b"\xff" * 511])
+_ORDERS = st.integers(-3, 3) | st.sampled_from([_LEAST, _GREATEST])
+_ENTRIES = st.lists(st.tuples(_KEYS, _ORDERS, st.binary(max_size=3)), max_size=12)
+
+_property = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+)
+
+
+def _winners(entries: Sequence[tuple[bytes, int, bytes]]) -> dict[bytes, tuple[int, bytes]]:
+    model: dict[bytes, tuple[int, bytes]] = {}
+    for key, order, value in entries:
+        model[key] = max(model.get(key, (order, value)), (order, value))
+    return model
+
+
+class KeyValueStoreContract:
+    """Subclass it with a fixture `store` that yields an open store; other keys may be in it.
+
+    Where you can damage a stored entry, override `damage`.
+    """
+
+    @pytest.fixture
+    def store(self) -> Iterator[KeyValueStore]:
+        """The store under test."""
+        raise NotImplementedError("the subclass provides the fixture `store`")
+
+    @pytest.fixture
+    def space(self) -> bytes:
+        """A prefix that no other test uses."""
+        return uuid4().bytes
+
+    def damage(self, store: KeyValueStore, key: bytes) -> None:
+        """Flip a bit in what is stored under the key."""
+        pytest.skip(f"{type(self).__name__} does not say how an entry of its store is damaged")
+
+    def test_a_missing_key_reads_as_none(self, store: KeyValueStore, space: bytes) -> None:
+        assert store.get([space, space + b"x"]) == [None, None]
+
+    def test_no_keys_and_no_entries_are_nothing(self, store: KeyValueStore) -> None:
+        assert store.get([]) == []
+        assert store.put([]) == 0
+        store.delete([])
+
+    def test_what_was_put_is_read_back_at_once_in_the_order_of_the_keys(self, store: KeyValueStore, space: bytes) -> None:
+        assert store.put([(space + b"a", 1, b"A"), (space + b"b", -2, b"")]) == 2
+        assert store.get([space + b"b", space + b"nothing", space + b"a", space + b"b"]) == [(-2, b""), None, (1, b"A"), (-2, b"")]
+
+    def test_a_greater_order_wins_and_a_lesser_one_takes_no_effect(self, store: KeyValueStore, space: bytes) -> None:
+        assert store.put([(space, 5, b"new")]) == 1
+        assert store.put([(space, 4, b"old")]) == 0
+        assert store.get([space]) == [(5, b"new")]
+        assert store.put([(space, 6, b"newer")]) == 1
+        assert store.get([space]) == [(6, b"newer")]
+
+    def test_of_equal_orders_the_greater_value_wins(self, store: KeyValueStore, space: bytes) -> None:
+        assert store.put([(space, 1, b"b")]) == 1
+        assert store.put([(space, 1, b"a"), (space, 1, b"b")]) == 0
+        assert store.put([(space, 1, b"b\x00")]) == 1
+        assert store.get([space]) == [(1, b"b\x00")]
+
+    def test_of_one_key_twice_in_a_batch_the_same_rule_decides(self, store: KeyValueStore, space: bytes) -> None:
+        store.put([(space, 2, b"x"), (space, 3, b"y"), (space, 1, b"z")])
+        assert store.get([space]) == [(3, b"y")]
+
+    @pytest.mark.parametrize("order", [_LEAST, -1, 0, 1, _GREATEST])
+    def test_orders_of_64_bits_with_sign_are_kept(self, store: KeyValueStore, space: bytes, order: int) -> None:
+        store.put([(space, order, b"v")])
+        assert store.get([space]) == [(order, b"v")]
+
+    @pytest.mark.parametrize("order", [_LEAST - 1, _GREATEST + 1])
+    def test_an_order_beyond_64_bits_is_refused_with_its_batch(self, store: KeyValueStore, space: bytes, order: int) -> None:
+        with pytest.raises(InvalidError):
+            store.put([(space + b"good", 1, b"v"), (space, order, b"v")])
+        assert store.get([space + b"good"]) == [None]
+
+    def test_a_batch_whose_entries_fail_to_come_stores_nothing(self, store: KeyValueStore, space: bytes) -> None:
+        def entries() -> Iterator[tuple[bytes, int, bytes]]:
+            yield space, 1, b"v"
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            store.put(entries())
+        assert store.get([space]) == [None]
+
+    def test_a_deleted_key_is_gone_and_can_be_put_again(self, store: KeyValueStore, space: bytes) -> None:
+        store.put([(space, 9, b"v"), (space + b"kept", 1, b"w")])
+        store.delete([space, space + b"never there"])
+        assert store.get([space, space + b"kept"]) == [None, (1, b"w")]
+        assert store.put([(space, 1, b"again")]) == 1
+
+    @pytest.mark.parametrize("size", [0, 1, 399, 400, 401, 511, 2000])
+    def test_long_keys_that_differ_at_the_end_never_meet(self, store: KeyValueStore, space: bytes, size: int) -> None:
+        keys = [space + b"k" * size + end for end in (b"", b"a", b"b", b"\x00")]
+        store.put([(key, 1, b"value of %d" % number) for number, key in enumerate(keys)])
+        assert store.get(keys) == [(1, b"value of %d" % number) for number in range(4)]
+        assert sorted(store.scan(space)) == [
+            (key, (1, b"value of %d" % number)) for number, key in sorted(enumerate(keys), key=lambda e: e[1])
+        ]
+
+    def test_the_empty_key_is_a_key(self, store: KeyValueStore) -> None:
+        store.put([(b"", _GREATEST, b"\xff\xff")])
+        assert store.get([b""]) == [(_GREATEST, b"\xff\xff")]
+        assert (b"", (_GREATEST, b"\xff\xff")) in list(store.scan())
+        store.delete([b""])
+        assert store.get([b""]) == [None]
+
+    def test_a_large_value_is_kept(self, store: KeyValueStore, space: bytes) -> None:
+        value = bytes(range(256)) * 4096
+        store.put([(space, 1, value)])
+        assert store.get([space]) == [(1, value)]
+
+    def test_a_scan_gives_every_entry_of_the_prefix_once(self, store: KeyValueStore, space: bytes) -> None:
+        entries = {space + b"%05d" % number: (number, b"v%d" % number) for number in range(2500)}
+        store.put([(key, order, value) for key, (order, value) in entries.items()])
+        store.put([(space[:-1] + bytes([space[-1] ^ 1]), 1, b"beside")])
+        scanned = list(store.scan(space))
+        assert len(scanned) == len(entries)
+        assert dict(scanned) == entries
+
+    def test_entries_can_be_put_and_deleted_while_they_are_scanned(self, store: KeyValueStore, space: bytes) -> None:
+        store.put([(space + b"%05d" % number, 1, b"v") for number in range(2100)])
+        for key, _ in store.scan(space):
+            store.delete([key])
+        assert list(store.scan(space)) == []
+
+    @_property
+    @given(entries=_ENTRIES, cuts=st.lists(st.integers(0, 12), max_size=4), shuffled=st.randoms(use_true_random=False))
+    def test_the_outcome_is_the_same_for_every_arrival_and_batching(
+        self, store: KeyValueStore, entries: list[tuple[bytes, int, bytes]], cuts: list[int], shuffled: "object"
+    ) -> None:
+        space = uuid4().bytes
+        arriving = list(entries)
+        shuffled.shuffle(arriving)  # type: ignore[attr-defined]
+        for start, end in itertools.pairwise([0, *sorted(cuts), len(arriving) + 12]):
+            store.put([(space + key, order, value) for key, order, value in arriving[start:end]])
+        expected = {space + key: entry for key, entry in _winners(entries).items()}
+        assert dict(zip(expected, store.get(list(expected)), strict=True)) == expected
+        assert dict(store.scan(space)) == expected
+
+    @_property
+    @given(steps=st.lists(st.tuples(st.sampled_from(["put", "delete"]), _ENTRIES), max_size=8), prefix=_KEYS)
+    def test_it_answers_like_a_dict(
+        self, store: KeyValueStore, steps: list[tuple[str, list[tuple[bytes, int, bytes]]]], prefix: bytes
+    ) -> None:
+        space = uuid4().bytes
+        model: dict[bytes, tuple[int, bytes]] = {}
+        for verb, entries in steps:
+            if verb == "put":
+                store.put([(space + key, order, value) for key, order, value in entries])
+                model = _winners([*((key, *entry) for key, entry in model.items()), *entries])
+            else:
+                store.delete([space + key for key, _, _ in entries])
+                model = {key: entry for key, entry in model.items() if key not in {each[0] for each in entries}}
+        under = {space + key: entry for key, entry in model.items() if key.startswith(prefix)}
+        assert dict(store.scan(space + prefix)) == under
+
+    def test_threads_that_put_the_same_keys_end_with_the_greatest(self, store: KeyValueStore, space: bytes) -> None:
+        def write(mine: int) -> None:
+            for order in range(20):
+                store.put([(space + b"%d" % key, order * 4 + mine, b"%d" % mine) for key in range(5)])
+
+        _run([threading.Thread(target=write, args=(number,)) for number in range(4)])
+        assert store.get([space + b"%d" % key for key in range(5)]) == [(79, b"3")] * 5
+
+    def test_a_batch_is_seen_whole_or_not_at_all(self, store: KeyValueStore, space: bytes) -> None:
+        keys = [space + b"%d" % key for key in range(50)]
+        torn: list[object] = []
+
+        def read() -> None:
+            for _ in range(50):
+                seen = store.get(keys)
+                torn.extend([seen] if len(set(seen)) > 1 else [])
+
+        def write() -> None:
+            for order in range(20):
+                store.put([(key, order, b"%d" % order) for key in keys])
+
+        _run([threading.Thread(target=read), threading.Thread(target=read), threading.Thread(target=write)])
+        assert torn == []
+
+    def test_a_damaged_entry_is_corrupt_and_can_be_replaced(self, store: KeyValueStore, space: bytes) -> None:
+        store.put([(space, 1, b"value"), (space + b"x", 1, b"whole")])
+        self.damage(store, space)
+        with pytest.raises(CorruptError):
+            store.get([space])
+        assert store.get([space + b"x"]) == [(1, b"whole")]
+        store.delete([space])
+        store.put([(space, 1, b"value")])
+        assert store.get([space]) == [(1, b"value")]
+
+    def test_closing_twice_does_nothing(self, store: KeyValueStore) -> None:
+        store.close()
+        store.close()
+
+
+def _run(threads: Sequence[threading.Thread]) -> None:
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
