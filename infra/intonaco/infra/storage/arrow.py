@@ -72,7 +72,10 @@ def _converted(column: pa.ChunkedArray, field: Field, wanted: pa.DataType) -> pa
     flat = int(np.prod(field.shape)) if -1 not in field.shape else -1
     if given.dtype != dtype or (given.shape != field.shape and given.shape != (flat,)):
         raise SchemaError(f"column {field.name!r} is {column.type}, expected {wanted}", field=field.name)
-    return pa.chunked_array([_recast(chunk, field) for chunk in column.chunks], type=wanted)
+    try:
+        return pa.chunked_array([_recast(chunk, field) for chunk in column.chunks], type=wanted)
+    except pa.ArrowException as error:
+        raise SchemaError(f"column {field.name!r} is {column.type} and cannot become {wanted}: {error}", field=field.name) from error
 
 
 def _recast(array: pa.Array, field: Field) -> pa.Array:
@@ -98,7 +101,7 @@ def _slots(array: pa.Array) -> pa.Array:
 def _recoded(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray:
     wanted = arrow_type(field)
     known = pa.array(field.categories, pa.string())
-    if column.type == wanted and all(chunk.dictionary.equals(known) and not chunk.indices.null_count - chunk.null_count for chunk in column.chunks):
+    if column.type == wanted and all(chunk.dictionary.equals(known) for chunk in column.chunks):
         return column
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
@@ -143,8 +146,8 @@ def _array(column: Column, field: Field) -> pa.Array:
     if field.shape:
         return _tensor(values, missing if isinstance(column, Masked) else None, field)
     if field.categories:
-        texts = pa.array(values, pa.string(), mask=missing)
-        return pa.DictionaryArray.from_arrays(pc.index_in(texts, value_set=pa.array(field.categories, pa.string())), pa.array(field.categories, pa.string()))
+        known = pa.array(field.categories, pa.string())
+        return pa.DictionaryArray.from_arrays(pc.index_in(pa.array(values, pa.string(), mask=missing), value_set=known), known)
     if field.dtype == "timestamp":
         return pa.array(values.view(np.int64), pa.int64(), mask=missing).cast(kind)
     return pa.array(values, kind, mask=missing, from_pandas=False)
@@ -192,7 +195,8 @@ def _values(array: pa.Array, field: Field) -> NDArray[Any]:
     """The values; at a missing one NaN, or any value of the dtype."""
     if field.categories:
         names: NDArray[Any] = np.array([*field.categories, field.categories[0]], dtype=object)
-        return names[array.indices.fill_null(len(field.categories)).to_numpy()]
+        codes: NDArray[np.int32] = array.indices.fill_null(len(field.categories)).to_numpy()
+        return names[codes]
     if field.dtype == "timestamp":
         return np.asarray(array.cast(pa.int64()).fill_null(0).to_numpy()).view("datetime64[us]")
     if field.dtype[:5] != "float" and array.null_count:

@@ -88,9 +88,10 @@ def check_blob_prefix(prefix: str) -> str:
 
 
 def _checked(pattern: re.Pattern[str], name: str, what: str) -> str:
-    if len(name) > _LONGEST or pattern.fullmatch(name) is None:
-        raise InvalidError(f"{name[:_LONGEST]!r} cannot name {what}", hint="use parts of letters, digits and _.-=@+ between '/', none starting with '.'", field="name")
-    return name
+    if len(name) <= _LONGEST and pattern.fullmatch(name):
+        return name
+    hint = "use parts of letters, digits and _.-=@+ between '/', none starting with '.'"
+    raise InvalidError(f"{name[:_LONGEST]!r} cannot name {what}", hint=hint, field="name")
 
 
 def blob_name(digest: str) -> str:

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from attrs import define, field, frozen
+from attrs import frozen
 
-from intonaco.core.errors import CorruptError, MissingError
+from intonaco.core.errors import CorruptError
 from intonaco.core.schema import Schema
 from intonaco.infra.storage.deltaparts import delta_schema
-from intonaco.infra.storage.tables import Part, Snapshot
+from intonaco.infra.storage.tables import Part
 
-__all__ = ["Entry", "History", "entry_name", "read_entry", "write_entry"]
+__all__ = ["Entry", "entry_name", "read_entry", "write_entry"]
 
 _HINT = "intonaco fsck lists what is damaged"
 _SEAL = re.compile(rb',"sha256":"([0-9a-f]{64})"\}\}\n\Z')
@@ -35,6 +35,8 @@ class Entry:
         The table's from here on; None if it stays.
     replaces
         Whether the parts of earlier versions are no longer the table's.
+    expired
+        Earlier versions that cannot be read from here on.
     previous
         SHA-256 of the entry before; empty for the first.
     digest
@@ -47,6 +49,7 @@ class Entry:
     parts: tuple[Part, ...]
     token: str
     at_us: int
+    expired: tuple[int, ...] = ()
     previous: str = ""
     digest: str = ""
 
@@ -79,6 +82,7 @@ def _commit_info(entry: Entry, at_ms: int) -> dict[str, Any]:
         "version": entry.version,
         "token": entry.token,
         "at_us": entry.at_us,
+        "expired": entry.expired,
         "previous": entry.previous,
     }
 
@@ -113,7 +117,7 @@ def _local(table: str, part: Part) -> str:
 
 def read_entry(table: str, version: int, data: bytes, previous: str) -> Entry:
     """Take an entry apart after its seal and its place in the chain were checked."""
-    where = f"log entry {entry_name(table, version)!r}"
+    where = f"table {table}: the log entry {entry_name(table, version)!r}"
     seal = _SEAL.search(data)
     if seal is None or hashlib.sha256(data[: seal.start()]).hexdigest() != seal[1].decode():
         raise CorruptError(f"{where} is damaged: its {len(data)} bytes do not have the SHA-256 that they must", hint=_HINT)
@@ -137,6 +141,7 @@ def _taken_apart(table: str, lines: list[dict[str, Any]], digest: str) -> Entry:
         parts=tuple(_part(table, line["add"]) for line in lines if "add" in line),
         token=info["token"],
         at_us=info["at_us"],
+        expired=tuple(info["expired"]),
         previous=info["previous"],
         digest=digest,
     )
@@ -150,55 +155,3 @@ def _part(table: str, add: dict[str, Any]) -> Part:
         sha256=add["tags"]["intonaco.sha256"],
         values_sha256=add["tags"]["intonaco.values"],
     )
-
-
-@define(eq=False)
-class History:
-    """All entries of a table that a process has read, and the snapshots made of them."""
-
-    table: str
-    entries: list[Entry] = field(factory=list)
-    tokens: dict[str, int] = field(factory=dict)
-    _snapshots: dict[int, Snapshot] = field(factory=dict)
-
-    @property
-    def next_version(self) -> int:
-        return len(self.entries)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the newest entry; empty if there is none."""
-        return self.entries[-1].digest if self.entries else ""
-
-    def add(self, data: bytes) -> None:
-        """Read the next entry."""
-        entry = read_entry(self.table, self.next_version, data, self.digest)
-        self.entries.append(entry)
-        if entry.token:
-            self.tokens.setdefault(entry.token, entry.version)
-
-    def schema(self) -> Schema | None:
-        """The newest version's schema; None if there is no version."""
-        return self.snapshot(self.next_version - 1).schema if self.entries else None
-
-    def snapshot(self, version: int) -> Snapshot:
-        """The table as of a version."""
-        if not 0 <= version < self.next_version:
-            raise MissingError(f"table {self.table} has no version {version}", hint=f"its newest is {self.next_version - 1}" if self.entries else "it has none")
-        if version not in self._snapshots:
-            self._snapshots[version] = self._made(version)
-        return self._snapshots[version]
-
-    def _made(self, version: int) -> Snapshot:
-        start = max((entry.version for entry in self.entries[: version + 1] if entry.replaces), default=0)
-        schema = next(entry.schema for entry in reversed(self.entries[: version + 1]) if entry.schema is not None)
-        parts = tuple(part for entry in self.entries[start : version + 1] for part in entry.parts)
-        rows = sum(part.rows for part in parts)
-        return Snapshot(table=self.table, version=version, digest=_digest(schema, parts), schema=schema, rows=rows, parts=parts)
-
-
-def _digest(schema: Schema, parts: Sequence[Part]) -> str:
-    total = hashlib.sha256(msgspec.json.encode(schema.to_json()))
-    for part in parts:
-        total.update(f"\n{part.rows} {part.values_sha256}".encode())
-    return total.hexdigest()

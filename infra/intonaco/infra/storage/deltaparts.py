@@ -1,6 +1,6 @@
 """Parts of Delta tables: rows as Parquet that Delta's own types describe, and back as our schema's."""
 
-import io
+from math import prod
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,7 +9,7 @@ from attrs import evolve
 from intonaco.core.errors import CorruptError
 from intonaco.core.schema import Field, Schema
 from intonaco.infra.storage.arrow import conform
-from intonaco.infra.storage.arrowtypes import SCALARS, arrow_schema
+from intonaco.infra.storage.arrowtypes import SCALARS
 
 __all__ = ["delta_schema", "read_rows", "rows_as_parquet"]
 
@@ -74,7 +74,7 @@ def read_rows(source: pa.NativeFile | str, schema: Schema, name: str) -> pa.Tabl
         columns = [_cast(found[each.name], each) for each in schema]
     except (pa.ArrowException, OSError, KeyError) as error:
         raise CorruptError(f"part {name!r} cannot be read: {error}", hint="intonaco fsck lists what is damaged") from error
-    return conform(pa.Table.from_arrays(columns, names=list(schema.names)), schema).cast(arrow_schema(schema))
+    return conform(pa.Table.from_arrays(columns, names=list(schema.names)), schema)
 
 
 def _cast(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray:
@@ -87,8 +87,6 @@ def _cast(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray:
 
 def _logical(field: Field) -> pa.DataType:
     """The list type of a field, without the names that an extension type would add."""
-    from math import prod
-
     if not field.shape:
         return SCALARS[field.dtype]
     if field.shape[0] == -1:

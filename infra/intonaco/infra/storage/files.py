@@ -12,7 +12,15 @@ from typing import Self
 
 from attrs import define, field
 
-from intonaco.core.errors import AlreadyExistsError, CorruptError, IntonacoError, InvalidError, MissingError, SettingsError, UnavailableError
+from intonaco.core.errors import (
+    AlreadyExistsError,
+    CorruptError,
+    IntonacoError,
+    InvalidError,
+    MissingError,
+    SettingsError,
+    UnavailableError,
+)
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.blobs import BlobStore, check_blob_name, check_blob_prefix
 from intonaco.infra.storage.store import as_url

@@ -1,8 +1,9 @@
 """Tables: Arrow data in versions, each an immutable snapshot."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from attrs import frozen
 
@@ -13,7 +14,7 @@ from intonaco.infra.storage.store import Store
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Part", "Snapshot", "TableStore"]
+__all__ = ["Part", "Snapshot", "SupportsExpiry", "SupportsPaths", "SupportsVerification", "TableStore"]
 
 
 @frozen(kw_only=True)
@@ -109,3 +110,33 @@ class TableStore(Store):
     @abstractmethod
     def names(self, project: str = "") -> list[str]:
         """All tables, `project/name`, sorted."""
+
+
+@runtime_checkable
+class SupportsPaths(Protocol):
+    """A table store whose parts are Parquet files of this machine."""
+
+    def paths(self, snapshot: Snapshot) -> list[Path] | None:
+        """The files of a snapshot in the order of its rows, each verified; None if they lie elsewhere.
+
+        They hold categories as text, unsigned integers in the next wider type and tensors as lists.
+        """
+
+
+@runtime_checkable
+class SupportsVerification(Protocol):
+    """A table store that can look for damage."""
+
+    def damaged(self, table: str) -> list[str]:
+        """What is wrong with the table in any of its versions, one line for each damaged object; reads every byte."""
+
+
+@runtime_checkable
+class SupportsExpiry(Protocol):
+    """A table store that keeps what old versions need until it is told to let go; only `intonaco gc` calls this."""
+
+    def expirable(self, table: str, keep: Collection[int], older_than_s: float) -> list[str]:
+        """The blobs, older than this, that neither the versions to keep nor the newest one needs."""
+
+    def expire(self, table: str, keep: Collection[int], older_than_s: float) -> list[str]:
+        """Remove those and tell which; a version that needed one raises MissingError from then on."""

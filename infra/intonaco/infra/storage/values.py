@@ -66,7 +66,8 @@ def _bytes(array: pa.Array) -> memoryview:
         array = array.cast(pa.int64())
     if array.null_count:
         array = array.fill_null(pa.scalar(0, pa.int64()).cast(array.type))
-    return memoryview(np.ascontiguousarray(array.to_numpy(zero_copy_only=False))).cast("B") if len(array) else memoryview(b"")
+    values: NDArray[Any] = np.ascontiguousarray(array.to_numpy(zero_copy_only=False))
+    return values.data.cast("B") if len(values) else memoryview(b"")
 
 
 def _offsets(array: pa.Array) -> NDArray[np.int32]:
