@@ -30,6 +30,7 @@ def catalog_rooms() -> dict[str, str]:
     return {
         "launch": f"{_INFRA}.launch.tables:ROOM",
         "lineage": f"{_INFRA}.lineage.tables:ROOM",
+        "serving": f"{_INFRA}.serving.tables:ROOM",
     }
 
 
@@ -51,5 +52,7 @@ def artifact_formats() -> dict[str, str]:
         **{f"builtins.{name}": path for name, path in json.items()},
         "builtins.bytes": f"{formats}:BytesFormat",
         "intonaco.core.columns.Columns": f"{formats}:ColumnsFormat",
+        "intonaco.infra.features.examples.Examples": f"{_INFRA}.features.formats:ExamplesFormat",
+        "intonaco.infra.lineage.report.Report": f"{formats}:ReportFormat",
         "pyarrow.lib.Table": f"{formats}:ArrowFormat",
     }

@@ -6,15 +6,18 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from intonaco.core.columns import Masked, Ragged
+from intonaco.core.discovery import load_path
 from intonaco.core.errors import InvalidError, MissingError
-from intonaco.core.plugins import Plugins, load_path
+from intonaco.core.plugins import Plugins
 from intonaco.core.schema import suggestion
 from intonaco.infra.lineage import values
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ArrowFormat", "BytesFormat", "ColumnsFormat", "Format", "JsonFormat", "format_named", "format_of"]
+    from intonaco.infra.lineage.report import Report
+
+__all__ = ["ArrowFormat", "BytesFormat", "ColumnsFormat", "Format", "JsonFormat", "ReportFormat", "format_named", "format_of", "is_columns"]
 
 COLUMNS = "intonaco.core.columns.Columns"
 
@@ -96,6 +99,20 @@ class ColumnsFormat(Format):
         return table_to_columns(read(data))
 
 
+class ReportFormat(Format):
+    """Reports, as their JSON."""
+
+    kind = "report"
+
+    def encode(self, value: "Report") -> bytes:
+        return values.dumps(values.encode(value.to_json())).encode("ascii")
+
+    def decode(self, data: bytes) -> "Report":
+        from intonaco.infra.lineage.report import Report
+
+        return Report.from_json(values.decode(values.loads(data)))
+
+
 def format_of(value: Any, plugins: Plugins) -> Format:
     """The format that a plugin offers for the nearest class of the value.
 
@@ -115,10 +132,10 @@ def format_of(value: Any, plugins: Plugins) -> Format:
 
 def _class_names(value: Any) -> list[str]:
     classes = [f"{cls.__module__}.{cls.__qualname__}" for cls in type(value).__mro__]
-    return [COLUMNS, *classes] if _is_columns(value) else classes
+    return [COLUMNS, *classes] if is_columns(value) else classes
 
 
-def _is_columns(value: Any) -> bool:
+def is_columns(value: Any) -> bool:
     if not isinstance(value, Mapping) or not value:
         return False
     first = next(iter(value.values()))

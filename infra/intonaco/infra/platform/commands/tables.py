@@ -1,0 +1,98 @@
+"""`intonaco tables`: tables in versions."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from intonaco.infra.platform.answers import Answer, answering
+from intonaco.infra.platform.cli import open_workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from intonaco.infra.storage.tables import Snapshot
+    from intonaco.infra.workspace import Workspace
+
+__all__ = ["tables"]
+
+
+@click.group()
+def tables() -> None:
+    """List, show and ingest tables."""
+
+
+@tables.command("list")
+@answering
+def list_tables() -> Answer:
+    """List the project's tables."""
+    with open_workspace() as workspace:
+        rows = [_summary(workspace.tables.snapshot(name)) for name in workspace.tables.names(workspace.settings.project)]
+    lines = [] if rows else ["There are no tables yet."]
+    return Answer(data={"tables": rows}, lines=lines, rows=rows, next="intonaco tables show NAME" if rows else "intonaco tables ingest NAME FILE.parquet")
+
+
+@tables.command()
+@click.argument("name")
+@click.option("--rows", default=5, show_default=True, help="How many rows to show.")
+@answering
+def show(name: str, rows: int) -> Answer:
+    """Show a table's columns and first rows; NAME may say a version: flights@3."""
+    from intonaco.core.references import Reference
+
+    with open_workspace() as workspace:
+        reference = Reference.parse(name, kind="table", project=workspace.settings.project)
+        version = _version(reference.version)
+        snapshot = workspace.tables.snapshot(f"{reference.project}/{reference.name}", version)
+        data = workspace.tables.read(snapshot)
+    first = data.slice(0, rows).to_pylist()
+    fields = [{"column": each.name, "type": each.dtype, "nullable": each.nullable, "nulls": data[each.name].null_count} for each in snapshot.schema]
+    answer = {**_summary(snapshot), "columns": fields, "first": first}
+    return Answer(data=answer, lines=[f"{snapshot.reference}: {snapshot.rows:,} rows"], rows=fields, next=f"intonaco tables show {name} --json for the first rows")
+
+
+@tables.command()
+@click.argument("name")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Instead of appending; older versions stay readable.")
+@click.option("--not-null", multiple=True, metavar="COLUMN", help="Refuse rows in which the column is null.")
+@click.option("--unique", multiple=True, metavar="COLUMN", help="Refuse rows that repeat these columns together.")
+@answering
+def ingest(name: str, file: Path, replace: bool, not_null: tuple[str, ...], unique: tuple[str, ...]) -> Answer:
+    """Write a Parquet or CSV file to a table, as one commit."""
+    from intonaco.infra.storage.checks import Check, NotNull, Unique
+
+    checks: list[Check] = [*([NotNull(not_null)] if not_null else []), *([Unique(unique)] if unique else [])]
+    with open_workspace() as workspace:
+        snapshot = _ingest(workspace, name, _read(file), "replace" if replace else "append", checks)
+    summary = _summary(snapshot)
+    return Answer(data=summary, lines=[f"{snapshot.reference} has {snapshot.rows:,} rows."], next=f"intonaco tables show {name}")
+
+
+def _ingest(workspace: "Workspace", name: str, data: "pa.Table", mode: Any, checks: Any) -> "Snapshot":
+    return workspace.tables.write(f"{workspace.settings.project}/{name}", data, mode=mode, checks=checks)
+
+
+def _read(file: Path) -> "pa.Table":
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow import csv
+
+    from intonaco.core.errors import InvalidError
+
+    try:
+        return csv.read_csv(file) if file.suffix == ".csv" else pq.read_table(file)
+    except pa.ArrowException as error:
+        raise InvalidError(f"{file} cannot be read as {file.suffix or 'Parquet'}: {error}", hint="give a Parquet file, or a CSV file with a header") from error
+
+
+def _version(text: str) -> int | None:
+    from intonaco.core.errors import InvalidError
+
+    if text and not text.isdigit():
+        raise InvalidError(f"{text!r} is not the version of a table", hint="versions count from 0: flights@3")
+    return int(text) if text else None
+
+
+def _summary(snapshot: "Snapshot") -> dict[str, Any]:
+    return {"table": snapshot.table, "version": snapshot.version, "rows": snapshot.rows, "columns": len(snapshot.schema), "digest": snapshot.digest}
