@@ -1,7 +1,5 @@
 """Relational databases behind store URLs, with the settings under which a commit is durable."""
 
-import sqlite3
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,12 +7,12 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy import event
 
-from intonaco.core.errors import SettingsError, UnavailableError
+from intonaco.core.errors import SettingsError
 from intonaco.core.urls import StoreUrl
+from intonaco.infra.storage.sqlitefiles import BUSY_TIMEOUT_S, prepare, sqlite_path, write_ahead
 
-__all__ = ["BUSY_TIMEOUT_S", "database_path", "open_engine", "serialize", "set_write_ahead"]
+__all__ = ["open_engine", "serialize", "set_write_ahead"]
 
-BUSY_TIMEOUT_S = 30.0
 _TURN = 0x496E746F6E61636F  # one advisory lock for all writers that must take turns on PostgreSQL
 
 
@@ -26,25 +24,11 @@ def open_engine(url: StoreUrl) -> sql.Engine:
     SettingsError
         The scheme is not known, its driver is missing, or the URL has an option that is not known.
     """
-    if url.options:
-        raise SettingsError(f"the catalog's URL {url} has the unknown option {sorted(url.options)[0]!r}", hint="it takes none")
     if url.scheme == "sqlite":
-        return _open_sqlite(database_path(url))
+        return _open_sqlite(sqlite_path(url))
     if url.scheme == "postgresql":
         return _open_postgresql(url)
     raise SettingsError(f"{url} cannot hold a catalog", hint="write sqlite:PATH or postgresql://USER@HOST/NAME")
-
-
-def database_path(url: StoreUrl) -> Path:
-    """The file behind `sqlite:PATH`, its folder made."""
-    if url.host or not url.path or url.path == ":memory:":
-        raise SettingsError(f"{url} names no file", hint="write sqlite:PATH")
-    path = Path(url.path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnavailableError(f"the folder {path.parent} cannot be made: {error.strerror}") from error
-    return path
 
 
 def _open_sqlite(path: Path) -> sql.Engine:
@@ -61,8 +45,7 @@ def _open_sqlite(path: Path) -> sql.Engine:
 
 
 def _prepare(connection: Any, _: object) -> None:
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
+    prepare(connection)
 
 
 def _begin(connection: sql.Connection) -> None:
@@ -83,26 +66,14 @@ def _open_postgresql(url: StoreUrl) -> sql.Engine:
 
 
 def set_write_ahead(engine: sql.Engine) -> None:
-    """Let readers go on while one writes (SQLite's WAL, kept in the file); waits for others who are just doing the same."""
+    """Let readers go on while one writes, where the database has to be told so."""
     if engine.dialect.name != "sqlite":
         return
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
     connection: Any = engine.raw_connection()
     try:
-        while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            _try_write_ahead(connection, deadline)
+        write_ahead(connection)
     finally:
         connection.close()
-
-
-def _try_write_ahead(connection: Any, deadline: float) -> None:
-    # SQLite does not wait for this lock, whatever the busy timeout.
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-    except sqlite3.OperationalError:
-        if time.monotonic() > deadline:
-            raise
-        time.sleep(0.01)
 
 
 def serialize(connection: sql.Connection) -> None:

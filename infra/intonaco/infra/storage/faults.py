@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from intonaco.core.errors import ConflictError, CorruptError, IntonacoError, UnavailableError
+from intonaco.core.errors import ConflictError, CorruptError, IntonacoError, InvalidError, UnavailableError
 
 __all__ = ["explained", "explained_sqlite"]
 
@@ -43,6 +43,8 @@ def _told(error: BaseException | None, where: str) -> IntonacoError | None:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of the code tells SQLite's own reasons
     if code in _DAMAGED or "Could not decode to UTF-8" in str(error):
         return CorruptError(f"{where} is damaged: {error}", hint="intonaco fsck lists what is damaged; restore the file from a copy")
+    if code == sqlite3.SQLITE_TOOBIG:
+        return InvalidError(f"{where} cannot hold a value that large", hint="keep it as a blob and store its digest")
     if code in _BUSY:
         return UnavailableError(f"{where} is held by another writer: {error}", hint="try again")
     if code == sqlite3.SQLITE_FULL:

@@ -1,0 +1,46 @@
+"""SQLite files that keep what was acknowledged, for the catalog and the stream alike."""
+
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+from intonaco.core.errors import SettingsError, UnavailableError
+from intonaco.core.urls import StoreUrl
+
+__all__ = ["BUSY_TIMEOUT_S", "prepare", "sqlite_path", "write_ahead"]
+
+BUSY_TIMEOUT_S = 30.0
+
+
+def sqlite_path(url: StoreUrl) -> Path:
+    """The file behind `sqlite:PATH`, its folder made."""
+    if url.host or not url.path or url.path == ":memory:":
+        raise SettingsError(f"{url} names no file", hint="write sqlite:PATH")
+    if url.options:
+        raise SettingsError(f"{url} has the unknown option {sorted(url.options)[0]!r}", hint="it takes none")
+    path = Path(url.path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(f"the folder {path.parent} cannot be made: {error.strerror}") from error
+    return path
+
+
+def prepare(connection: Any) -> None:
+    """Have every commit of a DB-API connection synced before it returns."""
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def write_ahead(connection: Any) -> None:
+    """Let readers go on while one writes (WAL, kept in the file); waits for others who are just doing the same."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        # SQLite does not wait for this lock, whatever the busy timeout.
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

@@ -1,0 +1,145 @@
+"""What every stream must hold."""
+
+import threading
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from intonaco.core.errors import CorruptError, InvalidError
+from intonaco.infra.storage.streams import Stream
+
+__all__ = ["StreamContract"]
+
+_property = settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+)
+_STEPS = st.lists(
+    st.tuples(st.just("append"), st.lists(st.binary(max_size=4), max_size=4)) | st.tuples(st.just("trim"), st.integers(-1, 12)), max_size=12
+)
+
+
+class StreamContract:
+    """Subclass it with a fixture `store` that yields an open stream; other topics may be in it.
+
+    Where you can damage a stored record, override `damage`.
+    """
+
+    @pytest.fixture
+    def store(self) -> Iterator[Stream]:
+        """The stream under test."""
+        raise NotImplementedError("the subclass provides the fixture `store`")
+
+    @pytest.fixture
+    def topic(self) -> str:
+        """A topic that no other test uses."""
+        return _topic()
+
+    def damage(self, store: Stream, topic: str, offset: int) -> None:
+        """Flip a bit in what is stored for the record."""
+        pytest.skip(f"{type(self).__name__} does not say how a record of its stream is damaged")
+
+    def test_a_topic_without_records_is_empty(self, store: Stream, topic: str) -> None:
+        assert store.read(topic) == []
+        assert store.end(topic) == 0
+        assert store.append(topic, []) == 0
+        store.trim(topic, 5)
+        assert store.end(topic) == 0
+
+    def test_offsets_count_from_one_in_the_order_of_the_values(self, store: Stream, topic: str) -> None:
+        assert store.append(topic, [b"a", b"", b"c"]) == 3
+        assert store.append(topic, [b"d"]) == 4
+        assert store.append(topic, []) == 4
+        assert store.read(topic) == [(1, b"a"), (2, b""), (3, b"c"), (4, b"d")]
+        assert store.end(topic) == 4
+
+    def test_reading_starts_behind_the_given_offset_and_stops_at_the_limit(self, store: Stream, topic: str) -> None:
+        store.append(topic, [b"%d" % number for number in range(1, 11)])
+        assert store.read(topic, after=3, limit=2) == [(4, b"4"), (5, b"5")]
+        assert store.read(topic, after=9) == [(10, b"10")]
+        assert store.read(topic, after=10) == []
+        assert store.read(topic, after=99) == []
+        assert store.read(topic, limit=0) == []
+
+    def test_partitions_and_topics_count_for_themselves(self, store: Stream, topic: str) -> None:
+        store.append(topic, [b"zero"])
+        store.append(topic, [b"one", b"one more"], partition=1)
+        store.append(f"{topic}-other", [b"other"])
+        assert store.read(topic) == [(1, b"zero")]
+        assert store.read(topic, partition=1) == [(1, b"one"), (2, b"one more")]
+        assert store.end(topic, partition=2) == 0
+        assert store.read(f"{topic}-other") == [(1, b"other")]
+
+    def test_trimming_removes_records_and_keeps_the_offsets_of_the_others(self, store: Stream, topic: str) -> None:
+        store.append(topic, [b"a", b"b", b"c"])
+        store.trim(topic, 2)
+        store.trim(topic, 1)
+        assert store.read(topic) == [(3, b"c")]
+        store.trim(topic, 99)
+        assert store.read(topic) == []
+        assert store.end(topic) == 3
+        assert store.append(topic, [b"d"]) == 4
+        assert store.read(topic) == [(4, b"d")]
+
+    def test_a_large_record_is_kept(self, store: Stream, topic: str) -> None:
+        value = bytes(range(256)) * 4096
+        store.append(topic, [value, b"small"])
+        assert store.read(topic) == [(1, value), (2, b"small")]
+
+    @pytest.mark.parametrize("topic", ["", "name", "a/", "/a", "a/b c", "a/../b", "a/\x00"])
+    def test_a_name_that_is_no_topic_is_refused(self, store: Stream, topic: str) -> None:
+        with pytest.raises(InvalidError):
+            store.append(topic, [b"x"])
+
+    def test_a_partition_below_zero_is_refused(self, store: Stream, topic: str) -> None:
+        with pytest.raises(InvalidError):
+            store.append(topic, [b"x"], partition=-1)
+
+    @_property
+    @given(steps=_STEPS, after=st.integers(0, 20), limit=st.integers(0, 20))
+    def test_it_answers_like_a_list(self, store: Stream, steps: list[tuple[str, list[bytes] | int]], after: int, limit: int) -> None:
+        topic, values, trimmed = _topic(), list[bytes](), 0
+        for _, step in steps:
+            if isinstance(step, int):
+                store.trim(topic, step)
+                trimmed = max(trimmed, min(step, len(values)))
+            else:
+                values += step
+                assert store.append(topic, step) == len(values)
+        model = [(offset, value) for offset, value in enumerate(values, 1) if offset > max(trimmed, after)]
+        assert store.read(topic, after=after, limit=limit) == model[:limit]
+        assert store.end(topic) == len(values)
+
+    def test_threads_that_append_lose_nothing_and_keep_their_own_order(self, store: Stream, topic: str) -> None:
+        ends: list[int] = []
+
+        def write(mine: int) -> None:
+            ends.extend(store.append(topic, [b"%d %d" % (mine, 2 * number), b"%d %d" % (mine, 2 * number + 1)]) for number in range(20))
+
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        records = [value for _, value in store.read(topic)]
+        assert sorted(ends) == list(range(2, 161, 2))
+        for mine in range(4):
+            assert [value for value in records if value.startswith(b"%d " % mine)] == [b"%d %d" % (mine, number) for number in range(40)]
+
+    def test_a_damaged_record_is_corrupt(self, store: Stream, topic: str) -> None:
+        store.append(topic, [b"first", b"second", b"third"])
+        self.damage(store, topic, 2)
+        with pytest.raises(CorruptError, match="2"):
+            store.read(topic)
+        assert store.read(topic, limit=1) == [(1, b"first")]
+        assert store.read(topic, after=2) == [(3, b"third")]
+
+    def test_closing_twice_does_nothing(self, store: Stream) -> None:
+        store.close()
+        store.close()
+
+
+def _topic() -> str:
+    return f"contract/{uuid4().hex}"
