@@ -15,7 +15,8 @@ __all__ = ["Cell", "Cells"]
 def _finite(cell: "Cell", attribute: Any, value: Any) -> None:
     if value is not None and not isfinite(value):
         place = f"metric {cell.metric!r} in segment {cell.segment!r}"
-        raise InvalidError(f"the {attribute.name} of {place} is {value}", hint="leave out a cell that cannot be measured", field=cell.metric)
+        hint = "leave out a cell that cannot be measured"
+        raise InvalidError(f"the {attribute.name} of {place} is {value}", hint=hint, field=cell.metric)
 
 
 def _whole(value: float | None) -> float | None:

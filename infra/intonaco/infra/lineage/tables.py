@@ -6,7 +6,7 @@ import sqlalchemy as sql
 
 from intonaco.infra.storage.catalog import Room
 
-__all__ = ["ARTIFACTS", "INPUTS", "MEMOS", "METRICS", "ROOM", "RUNS", "STEPS"]
+__all__ = ["ALIASES", "ARTIFACTS", "INPUTS", "MEMOS", "METRICS", "MODELS", "MOVES", "ROOM", "RUNS", "STEPS", "USES", "VERSIONS"]
 
 _TABLES = sql.MetaData()
 
@@ -115,6 +115,61 @@ MEMOS = sql.Table(
     sql.Column("run", sql.Text, nullable=False),
     sql.Column("step", sql.Integer, nullable=False),
     sql.Column("seal", sql.Text, nullable=False),
+)
+
+#: A line of versions; `partition` is empty for a model that has no partitions.
+MODELS = sql.Table(
+    "lineage_model",
+    _TABLES,
+    *(sql.Column(name, sql.Text, primary_key=True) for name in ("project", "model", "partition")),
+    sql.Column("created_us", sql.BigInteger, nullable=False),
+)
+
+#: `cells`, `reports` (names to digests of artifacts) and `parents` are JSON. A row is never changed.
+VERSIONS = sql.Table(
+    "lineage_version",
+    _TABLES,
+    *(sql.Column(name, sql.Text, primary_key=True) for name in ("project", "model", "partition")),
+    sql.Column("number", sql.Integer, primary_key=True, autoincrement=False),
+    *(sql.Column(name, sql.Text, nullable=False) for name in ("package", "run", "cells", "reports", "parents")),
+    sql.Column("held_out", sql.Boolean, nullable=False),
+    sql.Column("notes", sql.Text, nullable=False),
+    sql.Column("created_us", sql.BigInteger, nullable=False),
+    sql.Column("seal", sql.Text, nullable=False),
+    sql.Index("lineage_version_package", "package"),
+)
+
+#: What a version was made from or reads: `reference` without its version, and that version (`at`), empty where it has none.
+USES = sql.Table(
+    "lineage_use",
+    _TABLES,
+    *(sql.Column(name, sql.Text, primary_key=True) for name in ("project", "model", "partition")),
+    sql.Column("number", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("reference", sql.Text, primary_key=True),
+    sql.Column("at", sql.Text, primary_key=True),
+    sql.Index("lineage_use_reference", "reference"),
+)
+
+ALIASES = sql.Table(
+    "lineage_alias",
+    _TABLES,
+    *(sql.Column(name, sql.Text, primary_key=True) for name in ("project", "model", "partition", "alias")),
+    sql.Column("number", sql.Integer, nullable=False),
+)
+
+#: Who moved an alias, from which version (NULL: it was new) to which (NULL: it was removed); rows are only added.
+MOVES = sql.Table(
+    "lineage_move",
+    _TABLES,
+    sql.Column("id", _COUNTED, primary_key=True),
+    *(sql.Column(name, sql.Text, nullable=False) for name in ("project", "model", "partition", "alias")),
+    sql.Column("before", sql.Integer),
+    sql.Column("after", sql.Integer),
+    sql.Column("by", sql.Text, nullable=False),
+    sql.Column("why", sql.Text, nullable=False),
+    sql.Column("at_us", sql.BigInteger, nullable=False),
+    sql.Column("seal", sql.Text, nullable=False),
+    sql.Index("lineage_move_model", "project", "model"),
 )
 
 ROOM = Room(name="lineage", tables=_TABLES, head="lineage_0001", migrations=Path(__file__).parent / "migrations")

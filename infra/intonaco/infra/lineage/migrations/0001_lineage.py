@@ -16,6 +16,11 @@ def upgrade() -> None:
     _metrics()
     _artifacts()
     _memos()
+    _models()
+    _versions()
+    _uses()
+    _aliases()
+    _moves()
 
 
 def _runs() -> None:
@@ -93,6 +98,53 @@ def _memos() -> None:
         sql.Column("step", sql.Integer, nullable=False),
         *_texts("seal"),
     )
+
+
+def _models() -> None:
+    op.create_table("lineage_model", *_keys("project", "model", "partition"), sql.Column("created_us", sql.BigInteger, nullable=False))
+
+
+def _versions() -> None:
+    op.create_table(
+        "lineage_version",
+        *_keys("project", "model", "partition"),
+        sql.Column("number", sql.Integer, primary_key=True, autoincrement=False),
+        *_texts("package", "run", "cells", "reports", "parents"),
+        sql.Column("held_out", sql.Boolean, nullable=False),
+        *_texts("notes"),
+        sql.Column("created_us", sql.BigInteger, nullable=False),
+        *_texts("seal"),
+    )
+    op.create_index("lineage_version_package", "lineage_version", ["package"])
+
+
+def _uses() -> None:
+    op.create_table(
+        "lineage_use",
+        *_keys("project", "model", "partition"),
+        sql.Column("number", sql.Integer, primary_key=True, autoincrement=False),
+        *_keys("reference", "at"),
+    )
+    op.create_index("lineage_use_reference", "lineage_use", ["reference"])
+
+
+def _aliases() -> None:
+    number = sql.Column("number", sql.Integer, nullable=False)
+    op.create_table("lineage_alias", *_keys("project", "model", "partition", "alias"), number)
+
+
+def _moves() -> None:
+    op.create_table(
+        "lineage_move",
+        sql.Column("id", sql.BigInteger().with_variant(sql.Integer(), "sqlite"), primary_key=True),
+        *_texts("project", "model", "partition", "alias"),
+        sql.Column("before", sql.Integer),
+        sql.Column("after", sql.Integer),
+        *_texts("by", "why"),
+        sql.Column("at_us", sql.BigInteger, nullable=False),
+        *_texts("seal"),
+    )
+    op.create_index("lineage_move_model", "lineage_move", ["project", "model"])
 
 
 def _keys(*names: str) -> list[sql.Column[str]]:
