@@ -4,7 +4,7 @@ Text and images are `str` and `bytes` in arrays of dtype object. A missing value
 nullable column is `Masked`. Rows of different lengths are `Ragged`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,9 @@ class Ragged:
     def __getitem__(self, index: int) -> NDArray[Any]:
         row = range(len(self))[index]  # counts a negative index from the end, and raises IndexError
         return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return (self[row] for row in range(len(self)))
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> "Ragged":
         """These rows, in this order."""

@@ -232,7 +232,8 @@ class Plugins:
         reason = self._why_left_out(name)
         if reason:
             return f"the plugin {name!r} is left out: {reason}"
-        return f"pip install intonaco-{name} adds {name!r}" if name in extras("intonaco") else suggestion(name, known)
+        added = name in set(extras("intonaco")) - {"dev", "docs"}
+        return f"pip install intonaco-{name} adds {name!r}" if added else suggestion(name, known)
 
     def _why_left_out(self, name: str) -> str:
         loaded = {plugin.name for plugin in self.loaded}

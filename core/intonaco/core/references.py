@@ -1,6 +1,8 @@
 """References: `kind:project/name[partition]@version`, shortened where clear."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from attrs import field, frozen
 
@@ -32,6 +34,16 @@ def check_name(name: str, what: str) -> str:
     return name
 
 
+def _without(forbidden: str) -> Callable[[object, Any, str], None]:
+    def check(_: object, attribute: Any, value: str) -> None:
+        if set(value) & set(forbidden) or not value.isprintable():
+            raise InvalidError(
+                f"{value!r} cannot be the {attribute.name} of a reference", hint=f"leave out {' '.join(forbidden)}", field=attribute.name
+            )
+
+    return check
+
+
 @frozen
 class Reference:
     """Names one thing: a model, a version, a table, a feature set.
@@ -49,8 +61,8 @@ class Reference:
     kind: str
     name: str = field(validator=lambda _, __, value: check_name(value, "name") and None)
     project: str = field(default=DEFAULT_PROJECT, validator=lambda _, __, value: check_name(value, "project") and None)
-    partition: str = ""
-    version: str = ""
+    partition: str = field(default="", validator=_without("[]"))
+    version: str = field(default="", validator=_without("@/[]:"))
 
     @classmethod
     def parse(cls, text: str, *, kind: str = "", project: str = DEFAULT_PROJECT) -> "Reference":

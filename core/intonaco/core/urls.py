@@ -9,8 +9,8 @@ from intonaco.core.errors import SettingsError
 
 __all__ = ["StoreUrl", "without_secrets"]
 
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):.+")  # no line breaks
-_CREDENTIALS = re.compile(r"//[^/]*@")
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):.*")  # no line breaks
+_CREDENTIALS = re.compile(r"//.*@")
 
 
 def without_secrets(text: str) -> str:
@@ -45,7 +45,7 @@ class StoreUrl:
         Raises
         ------
         SettingsError
-            It has no scheme or nothing behind it, holds control characters, or its port is no number.
+            It has no scheme, holds control characters, or its port is no number.
         """
         match = _SCHEME.fullmatch(text)
         if match is None or not text.isprintable():
@@ -55,8 +55,9 @@ class StoreUrl:
         try:
             parts = urlsplit(text, allow_fragments=False)
             port = parts.port
-        except ValueError as error:
-            raise SettingsError(f"the URL of a {match[1]} store cannot be read: {error}") from error
+        except ValueError:  # its text may hold a part of the password
+            message = f"the URL of a {match[1]} store cannot be read: its host or its port is malformed"
+            raise SettingsError(message, hint="in a password, write %2F for / and %40 for @") from None
         return cls(
             scheme=match[1],
             path=unquote(parts.path),

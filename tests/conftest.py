@@ -1,0 +1,34 @@
+"""What holds for all tests: on CI, a test may be skipped only for a reason that is listed here."""
+
+import os
+
+import pytest
+
+ALLOWED_SKIPS: tuple[str, ...] = ()
+_skipped: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _note(report.nodeid, report)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    _note(report.nodeid, report)
+
+
+def _note(name: str, report: pytest.TestReport | pytest.CollectReport) -> None:
+    reason = str(report.longrepr[2]) if report.skipped and isinstance(report.longrepr, tuple) else ""
+    if reason and not any(allowed in reason for allowed in ALLOWED_SKIPS):
+        _skipped.append(f"{name}: {reason}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if os.environ.get("CI") and _skipped and not hasattr(session.config, "workerinput"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if os.environ.get("CI") and _skipped:
+        terminalreporter.section("skipped, which CI does not allow", red=True)
+        for line in _skipped:
+            terminalreporter.line(line)
