@@ -53,6 +53,9 @@ def artifact_formats() -> dict[str, str]:
         "builtins.bytes": f"{formats}:BytesFormat",
         "intonaco.core.columns.Columns": f"{formats}:ColumnsFormat",
         "intonaco.infra.features.examples.Examples": f"{_INFRA}.features.formats:ExamplesFormat",
+        "intonaco.infra.lineage.cells.Cells": f"{formats}:CellsFormat",
         "intonaco.infra.lineage.report.Report": f"{formats}:ReportFormat",
+        "intonaco.infra.serving.package.Manifest": f"{_INFRA}.serving.formats:PackageFormat",
+        "intonaco.infra.serving.package.Package": f"{_INFRA}.serving.formats:PackageFormat",
         "pyarrow.lib.Table": f"{formats}:ArrowFormat",
     }

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 
     from intonaco.infra.lineage.report import Report
 
-__all__ = ["ArrowFormat", "BytesFormat", "ColumnsFormat", "Format", "JsonFormat", "ReportFormat", "format_named", "format_of", "is_columns"]
+__all__ = [
+    "ArrowFormat",
+    "BytesFormat",
+    "CellsFormat",
+    "ColumnsFormat",
+    "Format",
+    "JsonFormat",
+    "ReportFormat",
+    "format_named",
+    "format_of",
+    "has_format",
+    "is_columns",
+]
 
 COLUMNS = "intonaco.core.columns.Columns"
 
@@ -113,6 +125,20 @@ class ReportFormat(Format):
         return Report.from_json(values.decode(values.loads(data)))
 
 
+class CellsFormat(Format):
+    """Cells, as JSON."""
+
+    kind = "cells"
+
+    def encode(self, value: Any) -> bytes:
+        return values.dumps(value.to_json()).encode("ascii")
+
+    def decode(self, data: bytes) -> Any:
+        from intonaco.infra.lineage.cells import Cells
+
+        return Cells.from_json(values.loads(data))
+
+
 def format_of(value: Any, plugins: Plugins) -> Format:
     """The format that a plugin offers for the nearest class of the value.
 
@@ -121,13 +147,22 @@ def format_of(value: Any, plugins: Plugins) -> Format:
     InvalidError
         No plugin offers one; the message names the hook.
     """
-    offers = plugins.offers("artifact_formats")
-    for name in _class_names(value):
-        if name in offers:
-            return _instance(offers[name].path)
+    path = _offered(value, plugins)
+    if path is not None:
+        return _instance(path)
     cls = f"{type(value).__module__}.{type(value).__qualname__}"
     hint = f"use plain values, columns, Arrow tables or bytes, or offer a Format for {cls!r} through the hook artifact_formats"
     raise InvalidError(f"no artifact format keeps a {cls}", hint=hint)
+
+
+def has_format(value: Any, plugins: Plugins) -> bool:
+    """Whether a plugin offers a format for the value's class."""
+    return _offered(value, plugins) is not None
+
+
+def _offered(value: Any, plugins: Plugins) -> str | None:
+    offers = plugins.offers("artifact_formats")
+    return next((offers[name].path for name in _class_names(value) if name in offers), None)
 
 
 def _class_names(value: Any) -> list[str]:
@@ -136,6 +171,7 @@ def _class_names(value: Any) -> list[str]:
 
 
 def is_columns(value: Any) -> bool:
+    """Whether it maps names to arrays."""
     if not isinstance(value, Mapping) or not value:
         return False
     first = next(iter(value.values()))
