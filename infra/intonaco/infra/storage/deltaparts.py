@@ -70,7 +70,8 @@ def read_rows(source: pa.NativeFile | str, schema: Schema, name: str) -> pa.Tabl
     """The rows of a part, of the schema's columns; CorruptError if the file is not one."""
     texts = [each.name for each in schema if each.categories]
     try:
-        found = pq.read_table(source, columns=list(schema.names), read_dictionary=texts, page_checksum_verification=True, partitioning=None)
+        file = pq.ParquetFile(source, read_dictionary=texts, page_checksum_verification=True)
+        found = file.read(columns=list(schema.names))
         columns = [_cast(found[each.name], each) for each in schema]
     except (pa.ArrowException, OSError, KeyError) as error:
         raise CorruptError(f"part {name!r} cannot be read: {error}", hint="intonaco fsck lists what is damaged") from error

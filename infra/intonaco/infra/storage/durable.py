@@ -1,0 +1,73 @@
+"""The operating system's calls that make a file durable, each relative to an open folder, so that no link is followed."""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from intonaco.core.errors import CorruptError, IntonacoError, UnavailableError
+
+__all__ = ["FOLDER", "fault", "link_synced", "make_folder", "read_whole", "write_synced"]
+
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # without O_NONBLOCK a named pipe would hang the reader
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_BLOCK = 16 * 1024 * 1024
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, each synced into the one that holds it."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    with suppress(FileExistsError):
+        folder.mkdir()
+    opened = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def write_synced(folder: int, leaf: str, data: bytes | memoryview) -> None:
+    """Write a new file and sync it; what an error leaves is the caller's to remove."""
+    opened = os.open(leaf, _NEW, 0o644, dir_fd=folder)
+    try:
+        left = memoryview(data).cast("B")
+        while left:
+            left = left[os.write(opened, left[:_BLOCK]) :]
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def link_synced(folder: int, temporary: str, leaf: str) -> None:
+    """Give a synced file its name and sync the folder; FileExistsError if the name is taken, and nothing there if a sync fails."""
+    try:
+        os.link(temporary, leaf, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+    except FileExistsError:
+        os.fsync(folder)  # the winner may not have synced yet, and the loser may acknowledge what it found
+        raise
+    try:
+        os.fsync(folder)
+    except OSError:
+        os.unlink(leaf, dir_fd=folder)
+        raise
+
+
+def read_whole(folder: int, leaf: str) -> bytes:
+    """The bytes of a regular file; IsADirectoryError if it is anything else, ELOOP if it is a link."""
+    opened = os.open(leaf, _READ, dir_fd=folder)
+    with os.fdopen(opened, "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise IsADirectoryError(errno.EISDIR, "not a file", leaf)
+        return file.readall()
+
+
+def fault(path: Path, verb: str, error: OSError) -> IntonacoError:
+    """What a failed call means to the caller; the message names the path and the system's reason."""
+    if error.errno == errno.ELOOP:
+        return CorruptError(f"{path} is a symbolic link, and the store holds none")
+    hint = "free some space and try again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return UnavailableError(f"{path} could not be {verb}: {error.strerror or error}", hint=hint)
