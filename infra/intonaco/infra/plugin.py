@@ -59,3 +59,13 @@ def artifact_formats() -> dict[str, str]:
         "intonaco.infra.serving.package.Package": f"{_INFRA}.serving.formats:PackageFormat",
         "pyarrow.lib.Table": f"{formats}:ArrowFormat",
     }
+
+
+@hookimpl
+def flavors() -> dict[str, str]:
+    return {"python": f"{_INFRA}.serving.code:PythonFlavor"}
+
+
+@hookimpl
+def model_types() -> dict[str, str]:
+    return {f"{_INFRA}.serving.code.PythonModel": "python"}

@@ -4,20 +4,19 @@ Trust is the loader's setting, never the package's: only flavors that installed 
 is asked of the flavor, and a payload is looked at before any library parses it.
 """
 
-import sys
-from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping
 
 from intonaco.core.errors import CorruptError, RefusedError
 from intonaco.core.plugins import Plugins
 from intonaco.infra.compute.tasks import Resources
 from intonaco.infra.serving.flavor import Flavor
 from intonaco.infra.serving.flavors import flavor_named
+from intonaco.infra.serving.locks import PYTHON, check_version
 from intonaco.infra.serving.package import Package
 from intonaco.infra.serving.servable import Servable
 from intonaco.infra.serving.target import Target
 
-__all__ = ["environment_of", "load_in_own_process", "load_servable"]
+__all__ = ["load_in_own_process", "load_servable"]
 
 
 def load_servable(
@@ -78,36 +77,11 @@ def _check_payload(package: Package, flavor: Flavor) -> None:
             raise CorruptError(f"file {name!r} of package {package.digest[:12]} does not start as flavor {flavor.name!r} writes it")
 
 
-def environment_of(flavor: Flavor) -> dict[str, str]:
-    """The versions, here and now, of what the flavor requires; a package is locked to them."""
-    python = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
-    return {**_versions(flavor.requires), "python": python}
-
-
-def _versions(distributions: Iterable[str]) -> dict[str, str]:
-    found = {}
-    for name in distributions:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError as error:
-            raise RefusedError(f"the distribution {name!r} is not installed", hint=f"pip install {name}") from error
-    return found
-
-
 def _check_environment(package: Package, flavor: Flavor) -> None:
     """Refuse other major and minor versions; patches keep formats and results."""
     locked: Mapping[str, str] = package.manifest.environment
-    here = environment_of(flavor)
-    missing = sorted(here.keys() - locked.keys())
+    missing = sorted({*flavor.requires, PYTHON} - locked.keys())
     if missing:
         raise CorruptError(f"package {package.digest[:12]} locks no version of {missing[0]!r}")
-    for name, found in here.items():
-        if name == "python" and flavor.inert:
-            continue
-        if _minor(locked[name]) != _minor(found):
-            given = f"package {package.digest[:12]} was made with {name} {locked[name]}; here is {found}"
-            raise RefusedError(given, hint=f"pip install '{name}=={_minor(locked[name])}.*', or train again", field=name)
-
-
-def _minor(text: str) -> str:
-    return ".".join(text.split(".")[:2])
+    for name in flavor.requires if flavor.inert else (*flavor.requires, PYTHON):
+        check_version(name, locked[name], f"package {package.digest[:12]}")

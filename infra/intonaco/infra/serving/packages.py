@@ -9,7 +9,7 @@ from intonaco.core.errors import InvalidError
 from intonaco.infra.serving.flavor import Flavor
 from intonaco.infra.serving.flavors import flavor_of
 from intonaco.infra.serving.keeping import keep_package, read_package
-from intonaco.infra.serving.loading import environment_of
+from intonaco.infra.serving.locks import locked
 from intonaco.infra.serving.package import FORMAT, Manifest, Package, PayloadFile
 from intonaco.infra.serving.proof import prove
 from intonaco.infra.serving.rows import columns_to_json
@@ -72,7 +72,7 @@ def _packed(flavor: Flavor, model: object, signature: Signature, samples: Column
         flavor=flavor.name,
         inert=flavor.inert,
         signature=signature.to_json(),
-        environment=environment_of(flavor),
+        environment=locked(flavor.requires),
         files={name: PayloadFile(hashlib.sha256(data).hexdigest(), len(data)) for name, data in files.items()},
         plan=None if plan is None else dict(plan),
         samples=columns_to_json(rows, signature.inputs),
