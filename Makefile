@@ -14,7 +14,7 @@ BIN := .venv/bin
 WHAT := $(shell echo pyproject.toml */pyproject.toml */*/pyproject.toml)
 EDITABLES := $(foreach file,$(filter-out pyproject.toml,$(WHAT)),-e ./$(patsubst %/,%,$(dir $(file))))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt
-FOLDERS := core infra platforms extensions tests benchmarks
+FOLDERS := core infra platforms extensions tests benchmarks docs
 ARGS ?=
 BENCH ?=
 
@@ -53,7 +53,7 @@ check: .venv/installed
 	@touch $@
 
 docs: .venv/docs
-	$(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@echo "the documentation is in site/index.html"
 
 bench: .venv/installed

@@ -25,7 +25,8 @@ HEAVY = (
 def loaded_by(code: str) -> set[str]:
     """All modules of a fresh process that has run the code."""
     command = [sys.executable, "-c", f"import sys\n{code}\nprint('\\n--\\n' + '\\n'.join(sys.modules))"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
     return set(done.stdout.rpartition("--\n")[2].split())
 
 
