@@ -85,6 +85,7 @@ METRICS = sql.Table(
     sql.Column("step", sql.BigInteger, nullable=False),
     sql.Column("value", sql.Double),
     sql.Column("at_us", sql.BigInteger, nullable=False),
+    sql.Column("checksum", sql.BigInteger, nullable=False),
     sql.Index("lineage_metric_run", "run"),
 )
 

@@ -74,6 +74,7 @@ def _metrics() -> None:
         sql.Column("step", sql.BigInteger, nullable=False),
         sql.Column("value", sql.Double),
         sql.Column("at_us", sql.BigInteger, nullable=False),
+        sql.Column("checksum", sql.BigInteger, nullable=False),
     )
     op.create_index("lineage_metric_run", "lineage_metric", ["run"])
 
