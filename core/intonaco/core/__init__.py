@@ -3,11 +3,12 @@
 Names are loaded when first used, so that importing this package costs little more than attrs and pluggy.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs as _attrs  # noqa: F401  every module below stands on these two
 import pluggy as _pluggy  # noqa: F401
+
+from intonaco.core.exports import exporting
 
 if TYPE_CHECKING:
     from intonaco.core.columns import Column as Column
@@ -42,10 +43,4 @@ _HOMES = {
 
 __all__ = [*_HOMES]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = exporting(__name__, _HOMES)

@@ -29,6 +29,8 @@ class Task(ABC):
 
     #: Distributions whose versions change what `fit` gives.
     requires: ClassVar[tuple[str, ...]] = ()
+    #: How far two scorings of one row may differ, relative to the larger; 0 for trees, 1e-9 where matrices are multiplied.
+    tolerance: ClassVar[float] = 0.0
 
     @abstractmethod
     def fit(self, examples: Examples, params: Mapping[str, Any]) -> Any:

@@ -3,7 +3,7 @@
 from intonaco.general.classification import Classification
 from intonaco.general.correction import Correction
 from intonaco.general.regression import Regression
-from intonaco.infra.platform import Platform
+from intonaco.infra import Platform
 
 __all__ = ["GeneralPlatform"]
 

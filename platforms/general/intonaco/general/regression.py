@@ -15,7 +15,7 @@ from intonaco.infra.lineage.cells import Cell
 from intonaco.infra.lineage.measures import mean_cells
 from intonaco.infra.lineage.report import Block, Chart
 from intonaco.infra.lineage.spaces import Dimension, Float, Int
-from intonaco.infra.platform import Task
+from intonaco.infra import Task
 
 __all__ = ["Regression"]
 

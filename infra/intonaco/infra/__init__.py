@@ -1,0 +1,105 @@
+"""The infrastructure: primitives and services, and where a platform is assembled from them.
+
+Names are loaded when first used, so that importing this package costs next to nothing.
+"""
+
+from typing import TYPE_CHECKING
+
+from intonaco.core.exports import exporting
+
+if TYPE_CHECKING:
+    from intonaco.infra.compute.tables import TableEngine as TableEngine
+    from intonaco.infra.compute.tasks import Call as Call
+    from intonaco.infra.compute.tasks import Resources as Resources
+    from intonaco.infra.compute.tasks import TaskEngine as TaskEngine
+    from intonaco.infra.features.definitions import Entity as Entity
+    from intonaco.infra.features.definitions import FeatureSet as FeatureSet
+    from intonaco.infra.features.definitions import FeatureView as FeatureView
+    from intonaco.infra.features.definitions import Labels as Labels
+    from intonaco.infra.features.definitions import RequestColumn as RequestColumn
+    from intonaco.infra.features.definitions import TableSource as TableSource
+    from intonaco.infra.features.examples import Examples as Examples
+    from intonaco.infra.features.store import FeatureStore as FeatureStore
+    from intonaco.infra.lineage.artifacts import Artifacts as Artifacts
+    from intonaco.infra.lineage.cells import Cell as Cell
+    from intonaco.infra.lineage.cells import Cells as Cells
+    from intonaco.infra.lineage.measures import mean_cells as mean_cells
+    from intonaco.infra.lineage.registry import Registry as Registry
+    from intonaco.infra.lineage.registry import Version as Version
+    from intonaco.infra.lineage.report import Chart as Chart
+    from intonaco.infra.lineage.report import Images as Images
+    from intonaco.infra.lineage.report import Metric as Metric
+    from intonaco.infra.lineage.report import Report as Report
+    from intonaco.infra.lineage.report import Table as Table
+    from intonaco.infra.lineage.report import Text as Text
+    from intonaco.infra.lineage.runs import Runs as Runs
+    from intonaco.infra.lineage.spaces import Choice as Choice
+    from intonaco.infra.lineage.spaces import Float as Float
+    from intonaco.infra.lineage.spaces import Int as Int
+    from intonaco.infra.lineage.steps import step as step
+    from intonaco.infra.platform.platform import Platform as Platform
+    from intonaco.infra.platform.task import Task as Task
+    from intonaco.infra.platform.training import Trained as Trained
+    from intonaco.infra.serving.endpoint import Endpoint as Endpoint
+    from intonaco.infra.serving.flavor import Flavor as Flavor
+    from intonaco.infra.serving.servable import Servable as Servable
+    from intonaco.infra.serving.servable import Signature as Signature
+    from intonaco.infra.serving.target import Target as Target
+    from intonaco.infra.storage.blobs import BlobStore as BlobStore
+    from intonaco.infra.storage.catalog import Catalog as Catalog
+    from intonaco.infra.storage.keyvalue import KeyValueStore as KeyValueStore
+    from intonaco.infra.storage.streams import Stream as Stream
+    from intonaco.infra.storage.tables import Snapshot as Snapshot
+    from intonaco.infra.storage.tables import TableStore as TableStore
+    from intonaco.infra.workspace import Workspace as Workspace
+
+_HOMES = {
+    "Artifacts": "lineage.artifacts",
+    "BlobStore": "storage.blobs",
+    "Call": "compute.tasks",
+    "Catalog": "storage.catalog",
+    "Cell": "lineage.cells",
+    "Cells": "lineage.cells",
+    "Chart": "lineage.report",
+    "Choice": "lineage.spaces",
+    "Endpoint": "serving.endpoint",
+    "Entity": "features.definitions",
+    "Examples": "features.examples",
+    "FeatureSet": "features.definitions",
+    "FeatureStore": "features.store",
+    "FeatureView": "features.definitions",
+    "Flavor": "serving.flavor",
+    "Float": "lineage.spaces",
+    "Images": "lineage.report",
+    "Int": "lineage.spaces",
+    "KeyValueStore": "storage.keyvalue",
+    "Labels": "features.definitions",
+    "Metric": "lineage.report",
+    "Platform": "platform.platform",
+    "Registry": "lineage.registry",
+    "Report": "lineage.report",
+    "RequestColumn": "features.definitions",
+    "Resources": "compute.tasks",
+    "Runs": "lineage.runs",
+    "Servable": "serving.servable",
+    "Signature": "serving.servable",
+    "Snapshot": "storage.tables",
+    "Stream": "storage.streams",
+    "Table": "lineage.report",
+    "TableEngine": "compute.tables",
+    "TableSource": "features.definitions",
+    "TableStore": "storage.tables",
+    "Target": "serving.target",
+    "Task": "platform.task",
+    "TaskEngine": "compute.tasks",
+    "Text": "lineage.report",
+    "Trained": "platform.training",
+    "Version": "lineage.registry",
+    "Workspace": "workspace",
+    "mean_cells": "lineage.measures",
+    "step": "lineage.steps",
+}
+
+__all__ = [*_HOMES]
+
+__getattr__ = exporting(__name__, _HOMES)

@@ -1,0 +1,176 @@
+"""Training: search, fit, evaluate and describe, each a recorded step, alike for every task."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import define, field
+
+from intonaco.core.columns import Column
+from intonaco.core.errors import DefinitionError
+from intonaco.infra.features.examples import Examples
+from intonaco.infra.lineage.cells import Cells
+from intonaco.infra.lineage.registry import Registry, Version
+from intonaco.infra.lineage.report import Report
+from intonaco.infra.lineage.runs import Run, Runs
+from intonaco.infra.lineage.steps import Outcome, step
+from intonaco.infra.lineage.tuner import Tuner
+from intonaco.infra.platform.description import describe
+from intonaco.infra.platform.task import Task
+from intonaco.infra.serving import packages
+from intonaco.infra.serving.flavors import flavor_of
+from intonaco.infra.serving.loading import load_servable
+from intonaco.infra.serving.servable import Servable, Signature
+from intonaco.infra.workspace import Workspace
+
+__all__ = ["Trained", "evaluate", "fit", "search", "train"]
+
+
+@define(eq=False, kw_only=True)
+class Trained:
+    """What a training came to, not yet registered.
+
+    Parameters
+    ----------
+    package
+        Digest of the model's package.
+    cells
+        What the evaluation on held-out examples returned.
+    memoized
+        Whether every step had its result already.
+    """
+
+    workspace: Workspace = field(repr=False)
+    project: str
+    run_id: str
+    package: str
+    params: Mapping[str, Any]
+    cells: Cells = field(repr=False)
+    report: Report = field(repr=False)
+    report_digest: str = field(repr=False)
+    uses: tuple[str, ...] = ()
+    memoized: bool = False
+
+    def register(self, model: str, *, notes: str = "") -> Version:
+        """The new version of a model; the newest one, if that has this very package."""
+        return Registry(self.workspace, self.project).register(
+            model,
+            self.package,
+            run_id=self.run_id,
+            cells=self.cells,
+            reports={"evaluation": self.report_digest},
+            uses=self.uses,
+            held_out=True,
+            notes=notes,
+        )
+
+
+def train(
+    workspace: Workspace,
+    task: Task,
+    examples: "Examples | Outcome[Examples]",
+    *,
+    held_out: "Examples | Outcome[Examples] | None" = None,
+    params: Mapping[str, Any] | None = None,
+    trials: int = 0,
+    seed: int = 0,
+    project: str = "",
+    run: Run | None = None,
+) -> Trained:
+    """Search parameters, fit, package, and evaluate on rows that the model has not seen.
+
+    Parameters
+    ----------
+    held_out
+        What the model is evaluated on; by default the task splits it off the examples.
+    params
+        Given parameters, which the search leaves alone.
+    trials
+        How many to try in the task's space; 0 takes the task's defaults.
+    run
+        The run that records it; by default one of its own.
+    """
+    if run is None:
+        with Runs(workspace, project).start(f"train {type(task).__name__}") as own:
+            return train(workspace, task, examples, held_out=held_out, params=params, trials=trials, seed=seed, project=project, run=own)
+    if held_out is None:
+        examples, held_out = task.split(_value(examples))
+    chosen = dict(params or {})
+    steps: list[Outcome[Any]] = []
+    if trials > 0:
+        steps.append(run.call(search, task=task, examples=examples, given=chosen, trials=trials, seed=seed))
+        chosen = {**chosen, **steps[-1].value["params"]}
+    steps.append(run.call(fit, task=task, examples=examples, params=chosen))
+    fitted = steps[-1].value
+    steps.append(run.call(evaluate, task=task, package=fitted["package"], examples=held_out))
+    searched = steps[0].value["trials"] if trials > 0 else []
+    steps.append(run.call(describe, task=task, evaluated=steps[-1].value, explained=fitted["explained"], params=chosen, trials=searched))
+    return Trained(
+        workspace=workspace,
+        project=run.project,
+        run_id=run.id,
+        package=fitted["package"],
+        params=chosen,
+        cells=Cells.from_json(steps[-2].value["cells"]),
+        report=steps[-1].value,
+        report_digest=steps[-1].artifact.digest,
+        uses=tuple(fitted["uses"]),
+        memoized=all(each.memoized for each in steps),
+    )
+
+
+@step
+def search(workspace: Workspace, task: Task, examples: Examples, given: dict[str, Any], trials: int, seed: int) -> dict[str, Any]:
+    """The parameters with which the task does best on a later part of the examples, and all that were tried."""
+    learn, check = task.split(examples)
+
+    def objective(params: Mapping[str, Any]) -> float:
+        servable = _servable(workspace, task.fit(learn, {**given, **params}), _signature(task, learn))
+        return float(task.evaluate(_predict(servable, check), check)[0].value)
+
+    space = {name: dimension for name, dimension in task.space().items() if name not in given}
+    found = Tuner(workspace).search(objective, space, trials=trials, seed=seed)
+    return {"params": dict(found.params), "trials": [{"params": dict(each.params), "value": each.value} for each in found.trials]}
+
+
+@step
+def fit(workspace: Workspace, task: Task, examples: Examples, params: dict[str, Any]) -> dict[str, Any]:
+    """The digest of the package of a model that learned from the examples, and what explains it."""
+    model = task.fit(examples, params)
+    plan = None if examples.plan is None else examples.plan.to_json()
+    package = packages.build(workspace, model, _signature(task, examples), samples=examples.features, plan=plan)
+    explained = Report("", task.explain(model, examples)).to_json()["blocks"]
+    return {"package": package.digest, "explained": explained, "uses": _uses(examples)}
+
+
+@step
+def evaluate(workspace: Workspace, task: Task, package: str, examples: Examples) -> dict[str, Any]:
+    """The cells of a package on examples, and what people should see of its predictions."""
+    servable = load_servable(packages.load(workspace, package), workspace.plugins)
+    predictions = _predict(servable, examples)
+    cells = Cells(task.evaluate(predictions, examples))
+    if not cells:
+        raise DefinitionError(f"{type(task).__name__}.evaluate returned no cells", hint="return at least one Cell for all rows")
+    return {"cells": cells.to_json(), "rows": len(examples), "shown": Report("", task.show(predictions, examples)).to_json()["blocks"]}
+
+
+def _signature(task: Task, examples: Examples) -> Signature:
+    return Signature(inputs=examples.inputs, outputs=task.outputs(examples), tolerance=task.tolerance)
+
+
+def _servable(workspace: Workspace, model: Any, signature: Signature) -> Servable:
+    flavor = flavor_of(workspace.plugins, model)
+    return flavor.load(flavor.save(model, signature), signature)
+
+
+def _predict(servable: Servable, examples: Examples) -> dict[str, Column]:
+    return servable.predict(servable.signature.settle(examples.features, "the examples"))
+
+
+def _value(examples: "Examples | Outcome[Examples]") -> Examples:
+    return examples.value if isinstance(examples, Outcome) else examples
+
+
+def _uses(examples: Examples) -> list[str]:
+    """References of the feature views that the examples' plan reads."""
+    plan = examples.plan
+    return [] if plan is None else [f"view:{plan.project}/{view.view}@{view.version}" for view in plan.views]
