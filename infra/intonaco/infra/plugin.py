@@ -28,6 +28,7 @@ def streams() -> dict[str, str]:
 @hookimpl
 def catalog_rooms() -> dict[str, str]:
     return {
+        "features": f"{_INFRA}.features.tables:ROOM",
         "launch": f"{_INFRA}.launch.tables:ROOM",
         "lineage": f"{_INFRA}.lineage.tables:ROOM",
         "serving": f"{_INFRA}.serving.tables:ROOM",

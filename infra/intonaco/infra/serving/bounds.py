@@ -1,0 +1,62 @@
+"""Bounds on what a client may send before its request is whole: uvicorn's protocol keeps none of its own."""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+__all__ = ["BoundedProtocol"]
+
+_HEADERS_LIMIT_BYTES = 64 * 1024
+_REQUEST_TIMEOUT_S = 10.0
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Closes a connection whose headers are too large, or whose request does not come whole in time.
+
+    A timer runs from the connection's begin, and from the first bytes of any request that does not come in one piece, until
+    that is whole; between requests uvicorn's keep-alive timer runs.
+    """
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._header_bytes = 0
+        self._timer: asyncio.TimerHandle | None = self.loop.call_later(_REQUEST_TIMEOUT_S, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.parser is None or not self._incomplete():
+            if self._timer is not None:
+                self._stop_timer()
+        elif self._timer is None:
+            self._timer = self.loop.call_later(_REQUEST_TIMEOUT_S, self.transport.close)
+
+    def on_message_begin(self) -> None:
+        self._header_bytes = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._grow(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._grow(len(name) + len(value))
+        super().on_header(name, value)
+
+    def _incomplete(self) -> bool:
+        """Whether a request has begun that is not whole."""
+        return self.scope is None or "method" not in self.scope or (self.cycle.more_body and not self.cycle.response_complete)
+
+    def _grow(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > _HEADERS_LIMIT_BYTES:
+            raise ValueError("the headers are too large")  # uvicorn answers 400 and closes
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

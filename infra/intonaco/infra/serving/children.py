@@ -1,0 +1,135 @@
+"""Children: the processes that a server starts, each with a packet socket to it."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from attrs import define, field
+
+from intonaco.infra.serving import messages
+from intonaco.infra.serving.deployment import Deployment
+from intonaco.infra.serving.frontprocess import FrontJob
+from intonaco.infra.serving.worker import Job
+
+if TYPE_CHECKING:
+    from intonaco.infra.workspace import Workspace
+
+__all__ = ["Child", "Worker", "start_front", "start_worker"]
+
+
+@define(eq=False)
+class Child:
+    """A process in a session of its own, so that nobody else's signals reach it and all that it starts dies with it."""
+
+    process: "subprocess.Popen[bytes]" = field(repr=False)
+    control: socket.socket = field(repr=False)
+
+    @classmethod
+    def start(cls, module: str, job: msgspec.Struct, fds: tuple[int, ...], control: socket.socket) -> "Child":
+        """Start `python -m module` with the job on its standard input; what it prints goes to standard error."""
+        environ = {"OPENBLAS_NUM_THREADS": "1", **os.environ}
+        process = subprocess.Popen(
+            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=2, pass_fds=fds, start_new_session=True, env=environ
+        )
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
+            stdin.write(msgspec.json.encode(job))
+        return cls(process, control)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs; a dead one is reaped by asking."""
+        return self.process.poll() is None
+
+    @property
+    def ending(self) -> str:
+        """How it ended."""
+        code = self.process.returncode
+        return f"was killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended with code {code}"
+
+    def anonymous_mb(self) -> float:
+        """The memory that is its own, without mapped files."""
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+                if line.startswith("RssAnon:"):
+                    return int(line.split()[1]) / 1024
+        return 0.0
+
+    def kill(self) -> None:
+        """Kill it and all that it started, and reap it."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+        self.control.close()
+
+
+@define(eq=False)
+class Worker:
+    """An endpoint worker, from its start to its end."""
+
+    number: int
+    deployment: Deployment
+    child: Child
+    frames: socket.socket | None = field(repr=False)
+    conditions: list[str] = field(factory=list)
+    reason: str = ""
+    started_at: float = field(factory=time.monotonic)
+
+    def hand_over(self) -> int:
+        """The front end's end of its socket."""
+        assert self.frames is not None
+        return self.frames.fileno()
+
+    def let_go(self) -> None:
+        """Close this process's copy of that end."""
+        if self.frames is not None:
+            self.frames.close()
+            self.frames = None
+
+    def kill(self) -> None:
+        """End it now."""
+        self.let_go()
+        self.child.kill()
+
+
+def start_worker(workspace: "Workspace", number: int, deployment: Deployment, overrides: dict[str, Any], spool: Path) -> Worker:
+    """Start a worker for a deployment."""
+    front_end, worker_end = socket.socketpair()
+    control, worker_control = messages.pair()
+    with worker_end, worker_control:
+        job = Job(
+            workspace=str(workspace.root),
+            overrides=overrides,
+            deployment=deployment.to_json(),
+            spool=str(spool),
+            frames_fd=worker_end.fileno(),
+            control_fd=worker_control.fileno(),
+        )
+        fds = (job.frames_fd, job.control_fd)
+        child = Child.start("intonaco.infra.serving.worker", job, fds, control)
+    return Worker(number, deployment, child, front_end)
+
+
+def start_front(workspace: "Workspace", host: str, listening: list[socket.socket], grace_s: float) -> Child:
+    """Start the front end on sockets that listen already."""
+    settings = workspace.settings.serving
+    control, front_control = messages.pair()
+    with front_control:
+        job = FrontJob(
+            listen_fds=[each.fileno() for each in listening],
+            control_fd=front_control.fileno(),
+            host=host,
+            token=settings.token,
+            deadline_s=settings.deadline_s,
+            body_limit_bytes=settings.body_limit_bytes,
+            queue_limit=settings.queue_limit,
+            grace_s=grace_s,
+        )
+        return Child.start("intonaco.infra.serving.frontprocess", job, (*job.listen_fds, job.control_fd), control)

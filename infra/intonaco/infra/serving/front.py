@@ -1,0 +1,176 @@
+"""The front end: a process that takes HTTP requests, checks them, and passes their bytes on to the workers.
+
+It opens no store and loads no model. It is an ASGI application without a framework, run by uvicorn.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from attrs import define, field
+
+from intonaco.infra.serving.answers import encode_error
+from intonaco.infra.serving.channel import ANY_VERSION
+from intonaco.infra.serving.guard import Guard
+from intonaco.infra.serving.lanes import Line, Told
+from intonaco.infra.serving.metrics import Metrics
+
+__all__ = ["FrontEnd"]
+
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+_JSON = (b"content-type", b"application/json")
+_TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+_SERVER = msgspec.json.encode({"name": "intonaco", "version": "0.1.0", "extensions": []})
+_OPEN_PATHS = frozenset({"/v2/health/live", "/v2/health/ready"})
+_RETRY = (b"retry-after", b"1")
+_CLOSE = (b"connection", b"close")
+
+
+class _Gone(Exception):
+    """The client went away before its request was whole."""
+
+
+@define(eq=False)
+class FrontEnd:
+    """The ASGI application."""
+
+    guard: Guard
+    body_limit_bytes: int
+    lines: dict[str, Line] = field(factory=dict)
+    metrics: Metrics = field(factory=Metrics)
+    draining: bool = False
+    _infer: dict[str, tuple[Line, int]] = field(factory=dict, init=False)
+
+    def publish(self) -> None:
+        """Make the paths of what is served now; called when that changes."""
+        self._infer = {}
+        for name, line in self.lines.items():
+            self._infer[f"/v2/models/{name}/infer"] = line, ANY_VERSION
+            for version in line.versions:
+                self._infer[f"/v2/models/{name}/versions/{version}/infer"] = line, version
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started = time.monotonic()
+        pairs = scope["headers"]
+        headers = dict(pairs)
+        path = scope["path"]
+        size = sum([len(name) + len(value) for name, value in pairs])
+        refused = self.guard.refuse(headers, size, open_to_all=path in _OPEN_PATHS)
+        target = self._infer.get(path)
+        try:
+            if refused is not None:
+                status, body = refused
+            elif target is None:
+                status, body = self._read(scope["method"], path)
+            else:
+                status, body = await self._pass_on(target, scope["method"], headers, receive)
+        except _Gone:
+            return
+        extra = [(b"content-length", b"%d" % len(body)), _TEXT if path == "/metrics" and status == 200 else _JSON]
+        if status in (429, 503):
+            extra.append(_RETRY)
+        if self.draining or refused is not None:
+            extra.append(_CLOSE)
+        self.metrics.count("" if target is None else target[0].name, status, time.monotonic() - started)
+        await send({"type": "http.response.start", "status": status, "headers": extra})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _pass_on(self, target: tuple[Line, int], method: str, headers: dict[bytes, bytes], receive: Receive) -> Told:
+        if method != "POST":
+            return _wrong_method("POST")
+        refused = self._refuse_body(headers)
+        if refused is not None:
+            return refused
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        body = message["body"]
+        if message["more_body"]:
+            whole = await self._rest(body, receive)
+            if isinstance(whole, tuple):
+                return whole
+            body = whole
+        line, version = target
+        return await line.submit(version, body)
+
+    async def _rest(self, body: bytes, receive: Receive) -> bytes | Told:
+        """The whole body, if it is not too large; the connection is closed when it does not come in time."""
+        parts, size = [body], len(body)
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Gone
+            parts.append(message["body"])
+            size += len(message["body"])
+            if size > self.body_limit_bytes:
+                return self._too_large()
+            if not message["more_body"]:
+                return b"".join(parts)
+
+    def _refuse_body(self, headers: dict[bytes, bytes]) -> Told | None:
+        """Why a body is refused before it is read."""
+        if b"inference-header-content-length" in headers:
+            hint = "send JSON: tritonclient.http takes binary_data=False in set_data_from_numpy"
+            return 415, encode_error("binary tensors are not taken", code="binary_body", field="inference-header-content-length", hint=hint)
+        kind = headers.get(b"content-type", b"application/json")
+        if kind != b"application/json" and kind.split(b";")[0].strip().lower() not in (b"application/json", b""):
+            return 415, encode_error("the body must be JSON", code="content_type", field="content-type", hint="application/json")
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            return 415, encode_error("compressed bodies are not taken", code="content_encoding", field="content-encoding")
+        length = headers.get(b"content-length", b"0")
+        return self._too_large() if len(length) > 12 or int(length) > self.body_limit_bytes else None
+
+    def _too_large(self) -> Told:
+        message = f"the body is larger than {self.body_limit_bytes} bytes"
+        return 413, encode_error(message, code="body_too_large", field="body", hint="send fewer rows, or raise serving.body_limit_bytes")
+
+    def _read(self, method: str, path: str) -> Told:
+        """What can be read with GET."""
+        known = self._document(path)
+        if known is None:
+            return 404, encode_error(f"nothing is served under {path[:200]!r}", code="not_found", hint=self._known())
+        if method not in ("GET", "HEAD"):
+            return _wrong_method("GET")
+        return known
+
+    def _document(self, path: str) -> Told | None:
+        if path == "/v2" or path == "/v2/":
+            return 200, _SERVER
+        if path == "/v2/health/live":
+            return 200, b'{"live":true}'
+        if path == "/v2/health/ready":
+            return self._ready()
+        if path == "/metrics":
+            return 200, self.metrics.text(self.lines)
+        return self._model(path) if path.startswith("/v2/models/") else None
+
+    def _model(self, path: str) -> Told | None:
+        parts = path.split("/")[3:]
+        ready = parts[-1] == "ready"
+        parts = parts[:-1] if ready else parts
+        line = self.lines.get(parts[0]) if parts else None
+        if line is None or not (len(parts) == 1 or (len(parts) == 3 and parts[1] == "versions" and parts[2] in map(str, line.versions))):
+            return None
+        if line.lane is None or not line.metadata:
+            return 503, encode_error(f"endpoint {line.name!r} is not ready: {line.reason}", code="not_ready")
+        return 200, b'{"ready":true}' if ready else line.metadata
+
+    def _ready(self) -> Told:
+        """Whether all that is wanted can be asked; a balancer sends nothing here while it cannot."""
+        if self.draining:
+            return 503, encode_error("the server is shutting down", code="draining")
+        if not self.lines:
+            return 503, encode_error("no endpoint is deployed", code="empty", hint="intonaco deploy MODEL")
+        waiting = [f"{line.name!r}: {line.reason}" for line in self.lines.values() if line.lane is None]
+        return (503, encode_error(f"not ready: {'; '.join(waiting)}", code="not_ready")) if waiting else (200, b'{"ready":true}')
+
+    def _known(self) -> str:
+        return f"endpoints: {', '.join(sorted(self.lines)[:20]) or 'none'}; POST /v2/models/NAME/infer"
+
+
+def _wrong_method(allowed: str) -> Told:
+    return 405, encode_error(f"only {allowed} is allowed here", code="method_not_allowed")

@@ -1,0 +1,149 @@
+"""The front end's process: uvicorn on the server's listening socket, steered by the server's messages."""
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from typing import Any
+
+import msgspec
+import uvicorn
+
+from intonaco.infra.serving import messages
+from intonaco.infra.serving.bounds import BoundedProtocol
+from intonaco.infra.serving.front import FrontEnd
+from intonaco.infra.serving.guard import Guard
+from intonaco.infra.serving.lanes import Lane, Line, expire
+from intonaco.infra.serving.messages import Attach, Drain, Drained, Gauges, Hung, Listening, Refuse, Remove, Stop, Want
+from intonaco.infra.serving.processlife import die_with_parent, ignore_interrupts
+
+__all__ = ["FrontJob", "main"]
+
+_SWEEP_S = 0.02
+_Order: Any = Want | Attach | Refuse | Remove | Gauges | Drain | Stop
+
+
+class FrontJob(msgspec.Struct, kw_only=True):
+    """What the server tells the front end, on its standard input."""
+
+    listen_fds: list[int]
+    control_fd: int
+    host: str
+    token: str
+    deadline_s: float
+    body_limit_bytes: int
+    queue_limit: int
+    grace_s: float
+
+
+def main() -> None:
+    """Run the front end until the server says stop, or is gone."""
+    die_with_parent()
+    ignore_interrupts()
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=FrontJob)
+    app = FrontEnd(Guard.of(job.host, job.token), job.body_limit_bytes)
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(job.grace_s)),
+    )
+    server = uvicorn.Server(config)
+    listening = [socket.socket(fileno=fd) for fd in job.listen_fds]
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_run(job, app, server, listening))
+
+
+async def _run(job: FrontJob, app: FrontEnd, server: uvicorn.Server, listening: list[socket.socket]) -> None:
+    desk = _Desk(job, app, server)
+    desk.listen()
+    sweeping = asyncio.create_task(desk.sweep())
+    await server.serve(sockets=listening)
+    sweeping.cancel()
+
+
+class _Desk:
+    """Does what the server asks, and tells it what happens to the workers."""
+
+    def __init__(self, job: FrontJob, app: FrontEnd, server: uvicorn.Server) -> None:
+        self._job, self._app, self._server = job, app, server
+        self._control = socket.socket(fileno=job.control_fd)
+        self._lanes: dict[int, Lane] = {}
+        self._told_hung: set[int] = set()
+        self._attaching: set[asyncio.Task[None]] = set()
+
+    def listen(self) -> None:
+        """Take orders from now on."""
+        asyncio.get_running_loop().add_reader(self._control.fileno(), self._take_order)
+
+    async def sweep(self) -> None:
+        """Answer what is late, and tell of workers that hang, again and again."""
+        told = False
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            if self._server.started and not told:
+                told = True
+                messages.send(self._control, Listening())
+            now = time.monotonic()
+            for line in self._app.lines.values():
+                line.sweep(now)
+            for lane in self._lanes.values():
+                expire(lane, now)
+                if lane.hangs(now, self._job.deadline_s) and lane.worker not in self._told_hung:
+                    self._told_hung.add(lane.worker)
+                    messages.send(self._control, Hung(lane.worker))
+
+    def _take_order(self) -> None:
+        order, fds = messages.receive(self._control, _Order)
+        if order is None:
+            os._exit(0)  # the server is gone
+        self._obey(order, fds)
+        self._app.publish()
+
+    def _obey(self, order: Any, fds: list[int]) -> None:
+        lines = self._app.lines
+        match order:
+            case Want(endpoint):
+                lines.setdefault(endpoint, Line(endpoint, self._job.queue_limit, self._job.deadline_s))
+            case Attach():
+                task = asyncio.get_running_loop().create_task(self._attach(order, fds[0]))
+                self._attaching.add(task)
+                task.add_done_callback(self._attaching.discard)
+            case Refuse(endpoint, reason) if endpoint in lines:
+                lines[endpoint].refuse(reason)
+            case Remove(endpoint) if endpoint in lines:
+                lines.pop(endpoint).remove()
+            case Gauges(values):
+                self._app.metrics.gauges = values
+            case Drain():
+                self._app.draining = True
+            case Stop():
+                self._server.should_exit = True
+
+    async def _attach(self, order: Attach, fd: int) -> None:
+        lane = Lane(order.worker, self._lost, self._drained)
+        self._lanes[order.worker] = lane
+        await asyncio.get_running_loop().create_unix_connection(lambda: lane, sock=socket.socket(fileno=fd))
+        line = self._app.lines.setdefault(order.endpoint, Line(order.endpoint, self._job.queue_limit, self._job.deadline_s))
+        line.attach(lane, frozenset(order.versions), order.metadata.encode())
+        self._app.publish()
+
+    def _lost(self, lane: Lane) -> None:
+        self._lanes.pop(lane.worker, None)
+        for line in self._app.lines.values():
+            if line.lane is lane:
+                line.wait("its worker died and is started again")
+
+    def _drained(self, lane: Lane) -> None:
+        messages.send(self._control, Drained(lane.worker))
+        lane.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Scorers: one version of a model in an endpoint, from keys and request columns to outputs."""
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from attrs import field, frozen
+from numpy.typing import NDArray
+
+from intonaco.core.columns import Column, Columns, rows_of
+from intonaco.core.errors import CorruptError
+from intonaco.core.schema import Schema
+from intonaco.infra.serving.servable import Servable, Signature
+
+if TYPE_CHECKING:
+    from intonaco.infra.serving.package import Package
+
+__all__ = ["Answer", "FeatureReader", "Scorer"]
+
+
+@frozen(kw_only=True, eq=False)
+class Answer:
+    """What an endpoint says about some rows.
+
+    Parameters
+    ----------
+    columns
+        The model's outputs.
+    features
+        Every feature that was read, by name, as the model saw it.
+    statuses, ages_s
+        For each feature and row, its status (`features.status`) and how old its value was, in seconds, NaN where there is none.
+    version
+        Of the model that answered.
+    """
+
+    columns: dict[str, Column]
+    features: dict[str, Column] = field(factory=dict)
+    statuses: dict[str, NDArray[np.uint8]] = field(factory=dict)
+    ages_s: dict[str, NDArray[np.float64]] = field(factory=dict)
+    version: int
+
+
+class FeatureReader(Protocol):
+    """Reads a version's features; made once from its read plan, without a catalog."""
+
+    @property
+    def inputs(self) -> Schema:
+        """The keys and request columns that it needs."""
+
+    def read(self, given: Columns, at_us: NDArray[np.int64]) -> Any:
+        """The features of these rows, as `columns`, `statuses` and `ages_s`."""
+
+
+@frozen(eq=False)
+class Scorer:
+    """Scores rows with one version: reads its features, puts the model's inputs in order, and scores."""
+
+    version: int
+    servable: Servable = field(repr=False)
+    reader: FeatureReader | None = field(default=None, repr=False)
+
+    @property
+    def signature(self) -> Signature:
+        """Of the model, which sees features too."""
+        return self.servable.signature
+
+    @property
+    def inputs(self) -> Schema:
+        """What a request must give: keys and request columns, or the model's own inputs if it reads no features."""
+        return self.signature.inputs if self.reader is None else self.reader.inputs
+
+    def score(self, given: Columns, at_us: NDArray[np.int64]) -> Answer:
+        """The outputs for these rows, each as of its own moment.
+
+        Raises
+        ------
+        SchemaError
+            A column is not what the inputs ask for.
+        """
+        if self.reader is None:
+            return Answer(columns=self._predict(given), version=self.version)
+        read = self.reader.read(given, at_us)
+        columns = self._predict({name: read.columns[name] if name in read.columns else given[name] for name in self.signature.inputs.names})
+        return Answer(columns=columns, features=read.columns, statuses=read.statuses, ages_s=read.ages_s, version=self.version)
+
+    def warm_up(self, package: "Package") -> None:
+        """Score the package's sample rows, one alone and all at once; CorruptError if the scores are not those it was made with."""
+        from intonaco.infra.serving.rows import same_rows
+
+        scores = self._predict(package.samples)
+        bad = same_rows(scores, package.scores, self.signature.outputs, self.signature.tolerance)
+        if bad:
+            hint = "it was made with other versions of its libraries, or on another kind of machine"
+            raise CorruptError(f"package {package.digest[:12]} scores its sample rows otherwise here: output {bad!r} differs", hint=hint)
+
+    def _predict(self, columns: Columns) -> dict[str, Column]:
+        settled = self.signature.settle(columns)
+        answer = self.servable.predict(settled)
+        if rows_of(answer, "the answer") != rows_of(settled):
+            raise CorruptError(f"version {self.version} answered {rows_of(answer)} rows for {rows_of(settled)}")
+        return answer

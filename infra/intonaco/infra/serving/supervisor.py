@@ -1,0 +1,276 @@
+"""The supervisor: starts the front end and the workers, watches them, and works towards what the catalog wants."""
+
+import itertools
+import logging
+import select
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from intonaco.core.errors import IntonacoError, UnavailableError
+from intonaco.infra.serving import messages
+from intonaco.infra.serving.children import Child, Worker, start_worker
+from intonaco.infra.serving.deployments import TOPIC, Deployments
+from intonaco.infra.serving.messages import Attach, Condition, Drain, Drained, Failed, Hung, Listening, Ready, Refuse, Remove, Stop, Want
+from intonaco.infra.serving.slots import Slot
+from intonaco.infra.serving.states import Server, State, States
+
+if TYPE_CHECKING:
+    from intonaco.infra.workspace import Workspace
+
+__all__ = ["Supervisor"]
+
+_LOG = logging.getLogger(__name__)
+_TICK_S = 0.05
+_LOOK_S = 0.2
+_BEAT_S = 1.0
+_FRONT_DEATHS = 5
+_FromFront: Any = Listening | Hung | Drained
+_FromWorker: Any = Condition | Ready | Failed
+
+
+@define(eq=False)
+class Supervisor:
+    """The server's own process. One thread does all; `stop` may be called from a signal handler or another thread."""
+
+    workspace: "Workspace"
+    server: Server
+    spool: Path
+    start_front: Callable[[], Child]
+    overrides: dict[str, Any]
+    drain_s: float
+    grace_s: float
+    on_ready: Callable[[], None]
+    slots: dict[str, Slot] = field(factory=dict, init=False)
+    front: Child = field(init=False)
+    _front_deaths: int = field(default=0, init=False)
+    _stopping: bool = field(default=False, init=False)
+    _seen: int = field(default=-1, init=False)
+    _looked_at: float = field(default=0.0, init=False)
+    _beat_at: float = field(default=0.0, init=False)
+    _workers: "dict[int, tuple[Slot, Worker]]" = field(factory=dict, init=False)
+    _numbers: "itertools.count[int]" = field(factory=lambda: itertools.count(1), init=False)
+
+    def run(self) -> None:
+        """Serve until `stop`, then answer what is under way and end all processes."""
+        self.front = self.start_front()
+        try:
+            while not self._stopping:
+                self._tick()
+            self._drain()
+        finally:
+            self._end()
+
+    def stop(self) -> None:
+        """Ask `run` to come to its end."""
+        self._stopping = True
+
+    def _tick(self) -> None:
+        self._listen(_TICK_S)
+        self._reap()
+        now = time.monotonic()
+        if now - self._looked_at >= _LOOK_S:
+            self._looked_at = now
+            self._trying(self._look)
+        for slot in self.slots.values():
+            if slot.due(now):
+                self._start(slot)
+            slot.settle(now)
+        if now - self._beat_at >= _BEAT_S:
+            self._beat_at = now
+            self._check_memory()
+            self._trying(lambda: self._states.beat(self.server))
+        self._trying(self._tell)
+
+    def _trying(self, act: Callable[[], None]) -> None:
+        """Do what needs the catalog; the server goes on without it."""
+        try:
+            act()
+        except UnavailableError as error:
+            _LOG.warning("the catalog does not answer: %s", error)
+
+    # -- what is wanted
+
+    def _look(self) -> None:
+        """Take over what was changed in the catalog."""
+        changes = self.workspace.catalog.changes(f"{TOPIC}.{self.server.project}", max(self._seen, 0))
+        if self._seen >= 0 and not changes:
+            return
+        wanted = {each.endpoint: each for each in Deployments(self.workspace, self.server.project).wanted()}
+        self._seen = changes[-1].number if changes else max(self._seen, 0)
+        for name in self.slots.keys() - wanted.keys():
+            self._remove(name)
+        for name, deployment in wanted.items():
+            if name not in self.slots:
+                self.slots[name] = Slot(deployment)
+                self._order(Want(name))
+            elif self.slots[name].wanted.generation != deployment.generation:
+                self.slots[name].want(deployment)
+
+    def _remove(self, name: str) -> None:
+        slot = self.slots.pop(name)
+        self._order(Remove(name))
+        if slot.coming is not None:
+            slot.coming.kill()
+
+    def _start(self, slot: Slot) -> None:
+        number = next(self._numbers)
+        spool = self.spool / slot.wanted.endpoint
+        slot.coming = start_worker(self.workspace, number, slot.wanted, self.overrides, spool)
+        slot.state = slot.state if slot.state == "bad" else "starting"
+        self._workers[number] = slot, slot.coming
+
+    # -- what the processes say
+
+    def _listen(self, timeout_s: float) -> None:
+        sources: dict[int, Worker | None] = {worker.child.control.fileno(): worker for _, worker in self._workers.values()}
+        sources[self.front.control.fileno()] = None
+        readable, _, _ = select.select(list(sources), [], [], timeout_s)
+        for source in readable:
+            worker = sources[source]
+            if worker is None:
+                self._hear_front()
+            else:
+                self._hear_worker(worker)
+
+    def _hear_front(self) -> None:
+        message, _ = messages.receive(self.front.control, _FromFront)
+        match message:
+            case Listening():
+                self.on_ready()
+            case Hung(number) if number in self._workers:
+                self._workers[number][1].reason = f"hung for {self.workspace.settings.serving.deadline_s:g} s"
+                self._workers[number][1].child.kill()
+            case Drained(number) if number in self._workers:
+                slot, worker = self._workers[number]
+                if slot.current is not None and slot.retiring is worker:
+                    slot.current.conditions.append("drained")
+            case None:
+                self.front.process.wait(10)
+
+    def _hear_worker(self, worker: Worker) -> None:
+        message, _ = messages.receive(worker.child.control, _FromWorker)
+        slot = self._workers[worker.number][0]
+        match message:
+            case Condition(name):
+                worker.conditions.append(name)
+            case Failed(reason):
+                worker.reason = reason
+            case Ready(metadata) if slot.coming is worker:
+                self._switch(slot, worker, metadata)
+            case None:
+                self._bury(worker)
+
+    def _switch(self, slot: Slot, worker: Worker, metadata: str) -> None:
+        versions = [route.version for route in worker.deployment.routes]
+        self._order(Attach(worker.deployment.endpoint, worker.number, versions, metadata), (worker.hand_over(),))
+        worker.let_go()
+        slot.switched()
+
+    def _order(self, message: Any, fds: tuple[int, ...] = ()) -> None:
+        try:
+            messages.send(self.front.control, message, fds)
+        except OSError as error:
+            _LOG.warning("the front end is gone: %s", error)
+
+    # -- who died
+
+    def _reap(self) -> None:
+        for _, worker in list(self._workers.values()):
+            if not worker.child.alive:
+                self._bury(worker)
+        if not self.front.alive:
+            self._restart_front()
+
+    def _bury(self, worker: Worker) -> None:
+        slot, _ = self._workers.pop(worker.number)
+        worker.kill()
+        reason = f"its worker {worker.reason or worker.child.ending}"
+        if slot.coming is worker:
+            slot.failed(worker.reason or reason)
+            if slot.current is None:
+                self._order(Refuse(worker.deployment.endpoint, slot.reason))
+        elif slot.current is worker and self.slots.get(worker.deployment.endpoint) is slot:
+            _LOG.warning("endpoint %s: %s", worker.deployment.endpoint, reason)
+            if slot.died(reason):
+                self._order(Refuse(worker.deployment.endpoint, slot.reason))
+        elif slot.retiring is worker:
+            slot.retiring = None
+
+    def _restart_front(self) -> None:
+        """The workers' sockets died with the front end, so all start again."""
+        self._front_deaths += 1
+        if self._front_deaths > _FRONT_DEATHS:
+            raise UnavailableError(f"the front end {self.front.ending}, {self._front_deaths} times", hint="the log tells why")
+        _LOG.error("the front end %s and is started again", self.front.ending)
+        self.front.kill()
+        for _, worker in self._workers.values():
+            worker.kill()
+        self._workers.clear()
+        self.front = self.start_front()
+        for name, slot in self.slots.items():
+            self.slots[name] = Slot(slot.wanted)
+            self._order(Want(name))
+
+    def _check_memory(self) -> None:
+        limit = self.workspace.settings.serving.memory_limit_mb
+        for _, worker in list(self._workers.values()):
+            if worker.child.anonymous_mb() > limit:
+                worker.reason = f"took more than its {limit} MB of memory"
+                worker.child.kill()
+
+    # -- what is told
+
+    @property
+    def _states(self) -> States:
+        return States(self.workspace.catalog)
+
+    def _tell(self) -> None:
+        """Write down what has changed since it was last told."""
+        for name, slot in self.slots.items():
+            worker = slot.coming or slot.current
+            conditions = tuple(worker.conditions) if worker is not None else ()
+            generation = slot.wanted.generation
+            told = (generation, slot.state, conditions, slot.reason)
+            if told != slot.told:
+                state = State(
+                    server=self.server.server,
+                    project=self.server.project,
+                    endpoint=name,
+                    generation=generation,
+                    state=slot.state,
+                    conditions=conditions,
+                    reason=slot.reason,
+                )
+                self._states.tell(state)
+                slot.told = told
+
+    # -- the end
+
+    def _drain(self) -> None:
+        """Not ready first, so that balancers and clients turn away; then no new connections; then what is under way."""
+        self._order(Drain())
+        self._wait(self.drain_s, lambda: False)
+        self._order(Stop())
+        self._wait(self.grace_s, lambda: not self.front.alive)
+
+    def _wait(self, seconds: float, done: Callable[[], bool]) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not done():
+            if self.front.alive:
+                self._listen(0.02)
+            self._workers = {number: held for number, held in self._workers.items() if held[1].child.alive}
+
+    def _end(self) -> None:
+        self.front.kill()
+        for _, worker in self._workers.values():
+            worker.kill()
+        try:
+            self._states.leave(self.server.server)
+        except IntonacoError as error:
+            _LOG.warning("the catalog does not answer: %s", error)
+
+

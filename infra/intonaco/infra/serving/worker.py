@@ -1,0 +1,92 @@
+"""The endpoint worker: a process that holds one deployment and answers the frames that the front end passes to it.
+
+Started by the server with two sockets: one to the front end, for frames; one to the server, to tell how far it has come. It
+ends when either of them does.
+"""
+
+import logging
+import os
+import socket
+import sys
+import threading
+from typing import Any
+
+import msgspec
+
+from intonaco.core.errors import IntonacoError
+from intonaco.infra.serving.answers import metadata
+from intonaco.infra.serving.batcher import Batcher
+from intonaco.infra.serving.channel import RequestFrames
+from intonaco.infra.serving.deployment import Deployment
+from intonaco.infra.serving.endpoint import Endpoint
+from intonaco.infra.serving.messages import Condition, Failed, Ready, send
+from intonaco.infra.serving.processlife import die_with_parent, ignore_interrupts
+from intonaco.infra.workspace import Workspace
+
+__all__ = ["Job", "answer_all", "main"]
+
+_RECEIVE_BYTES = 1 << 20
+
+
+class Job(msgspec.Struct, kw_only=True):
+    """What the server tells a new worker, on its standard input."""
+
+    workspace: str
+    overrides: dict[str, Any]
+    deployment: str
+    spool: str
+    frames_fd: int
+    control_fd: int
+
+
+def main() -> None:
+    """Run one worker until its sockets close."""
+    die_with_parent()
+    ignore_interrupts()
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s worker[%(process)d] %(levelname)s %(message)s")
+    control = socket.socket(fileno=job.control_fd)
+    frames = socket.socket(fileno=job.frames_fd)
+    threading.Thread(target=_end_with, args=(control,), daemon=True).start()
+    try:
+        run(job, frames, control)
+    except IntonacoError as error:
+        send(control, Failed(str(error)))
+        sys.exit(2)
+
+
+def run(job: Job, frames: socket.socket, control: socket.socket) -> None:
+    """Open the deployment, say so, and answer."""
+    deployment = Deployment.from_json(job.deployment)
+    with (
+        Workspace.open(job.workspace, overrides=job.overrides) as workspace,
+        Endpoint.open(workspace, deployment, report=lambda condition: send(control, Condition(condition))) as endpoint,
+    ):
+        described = metadata(deployment.endpoint, [route.version for route in deployment.routes], endpoint.inputs, endpoint.outputs)
+        batcher = Batcher(endpoint, _recorder(workspace, job, endpoint))
+        send(control, Ready(described.decode()))
+        answer_all(batcher, frames)
+
+
+def answer_all(batcher: Batcher, frames: socket.socket) -> None:
+    """Answer all that waits, batch after batch, until the front end closes the socket."""
+    received = RequestFrames()
+    while data := frames.recv(_RECEIVE_BYTES):
+        waiting = received.feed(data)
+        if waiting:
+            frames.sendall(batcher.answer(waiting))
+
+
+def _recorder(workspace: Workspace, job: Job, endpoint: Endpoint) -> Any:
+    return None
+
+
+def _end_with(control: socket.socket) -> None:
+    """End at once when the server is gone, whatever this process is doing."""
+    while control.recv(4096):
+        pass
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
