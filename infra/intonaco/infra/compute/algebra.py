@@ -137,7 +137,9 @@ def prepare(measure: Measure, values: NDArray[Any] | None, held: NDArray[np.bool
 def _square(measure: Measure, fixed: Ints) -> Ints:
     """One of the three integers whose sums give the exact sum of squares: x = high * 2^20 + low."""
     if bool(np.any(np.abs(fixed) >= _SQUARE_LIMIT)):
-        raise InvalidError(f"column {measure.column!r} is too large for a variance", hint="declare a coarser resolution", field=measure.column)
+        raise InvalidError(
+            f"column {measure.column!r} is too large for a variance", hint="declare a coarser resolution", field=measure.column
+        )
     high, low = fixed >> _LIMB, fixed & ((1 << _LIMB) - 1)
     return {"square_high": high * high, "square_mixed": high * low, "square_low": low * low}[measure.kind]
 

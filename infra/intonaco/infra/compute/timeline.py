@@ -24,7 +24,10 @@ Times = TypeVar("Times", int, NDArray[np.int64])
 _UNITS = {"us": 1, "ms": 1000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
 _DURATION = re.compile(r"(\d+)\s*(us|ms|s|m|h|d|w)")
 #: Each divides the next, so coarse hops are made of fine ones.
-_HOPS = tuple(duration for duration in (1_000_000, 5_000_000, 15_000_000, 60_000_000, 300_000_000, 900_000_000, 3_600_000_000, 21_600_000_000, 86_400_000_000))
+_HOPS = tuple(
+    duration
+    for duration in (1_000_000, 5_000_000, 15_000_000, 60_000_000, 300_000_000, 900_000_000, 3_600_000_000, 21_600_000_000, 86_400_000_000)
+)
 _HOPS_IN_WINDOW = 24
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -126,13 +126,14 @@ class FeatureView:
             raise DefinitionError(f"feature view {self.name!r} {fault}", field=self.name)
         if self.delay < 0 or (self.valid_for is not None and self.valid_for <= 0):
             raise DefinitionError(f"feature view {self.name!r}: delay is at least 0, valid_for more than 0", field=self.name)
-        if self.source.table == self.name or self.source.table.startswith(f"features.{self.name}."):
+        if self.source.table.startswith(f"features.{self.name}."):
             raise DefinitionError(f"feature view {self.name!r} reads itself", hint="name the table of its events", field=self.name)
         for key in self.entity.keys:
             if key.name in self.source.columns and _family(self.source.columns[key.name].dtype) != _family(key.dtype):
                 given = self.source.columns[key.name].dtype
                 raise DefinitionError(
-                    f"feature view {self.name!r}: the key {key.name!r} is {given} in {self.source.table!r}, expected {key.dtype}", field=key.name
+                    f"feature view {self.name!r}: the key {key.name!r} is {given} in {self.source.table!r}, expected {key.dtype}",
+                    field=key.name,
                 )
 
     def _typed(self, feature: Feature) -> Feature:

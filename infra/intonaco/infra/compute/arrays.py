@@ -1,0 +1,108 @@
+"""Arrow columns as the arrays that the engine computes with."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from intonaco.core.errors import SchemaError
+from intonaco.core.schema import suggestion
+
+__all__ = ["column_of", "entity_codes", "numbers", "times"]
+
+_DENSE = 2**22
+
+
+def column_of(table: pa.Table, name: str, where: str) -> pa.Array:
+    """The column in one piece; SchemaError if it is not there."""
+    if name not in table.column_names:
+        raise SchemaError(f"{where} lacks the column {name!r}", hint=suggestion(name, table.column_names), field=name)
+    column = table.column(name)
+    array = (
+        column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks) if column.num_chunks else pa.nulls(0, column.type)
+    )
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def times(table: pa.Table, name: str, where: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Microseconds since 1970, and where there is a time."""
+    array = column_of(table, name, where)
+    if not (pa.types.is_timestamp(array.type) or pa.types.is_int64(array.type)):
+        raise SchemaError(f"{where}: column {name!r} is {array.type}, expected a timestamp", field=name)
+    if pa.types.is_timestamp(array.type) and array.type.unit != "us":
+        try:
+            array = array.cast(pa.timestamp("us", tz=array.type.tz))
+        except pa.ArrowInvalid as error:
+            raise SchemaError(f"{where}: column {name!r} has times finer than a microsecond", field=name) from error
+    return _values(array.view(pa.int64()), 0), _held(array)
+
+
+def numbers(table: pa.Table, name: str, where: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """A numeric, bool or time column's values, and where there is one; what stands at a null has no meaning."""
+    array = column_of(table, name, where)
+    if pa.types.is_timestamp(array.type):
+        return times(table, name, where)
+    if pa.types.is_null(array.type):
+        return np.zeros(len(array)), np.zeros(len(array), dtype=np.bool_)
+    if not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_boolean(array.type)):
+        raise SchemaError(f"{where}: column {name!r} is {array.type}, expected numbers", field=name)
+    return _values(array, False if pa.types.is_boolean(array.type) else 0), _held(array)
+
+
+def _values(array: pa.Array, stand_in: Any) -> NDArray[Any]:
+    filled = array.fill_null(stand_in) if array.null_count else array
+    return filled.to_numpy(zero_copy_only=False)
+
+
+def _held(array: pa.Array) -> NDArray[np.bool_]:
+    if array.null_count == 0:
+        return np.ones(len(array), dtype=np.bool_)
+    return array.is_valid().to_numpy(zero_copy_only=False)
+
+
+def entity_codes(events: list[pa.Array], rows: list[pa.Array]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """A number for each entity, the same for events and rows; -1 where a key is null.
+
+    Returns
+    -------
+    tuple
+        Codes of the events, codes of the rows, and a bound that all codes are below.
+    """
+    codes, bound = np.zeros(len(events[0]) + len(rows[0]), dtype=np.int64), 1
+    for event_key, row_key in zip(events, rows, strict=True):
+        key_codes, size = _codes(event_key, row_key)
+        null = (key_codes < 0) | (codes < 0)
+        codes = np.where(null, -1, codes * size + key_codes)
+        bound *= size
+        if bound > _DENSE:
+            codes, bound = _densified(codes)
+    return codes[: len(events[0])], codes[len(events[0]) :], bound
+
+
+def _codes(left: pa.Array, right: pa.Array) -> tuple[NDArray[np.int64], int]:
+    encoded = pa.chunked_array([_plain(left), _plain(right)]).dictionary_encode()
+    codes = np.concatenate([_values(chunk.indices, -1) for chunk in encoded.chunks]).astype(np.int64)
+    return codes, max(1, len(encoded.chunk(0).dictionary), len(encoded.chunk(1).dictionary))
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    """The array in the one type that its kind of key has."""
+    kind = array.type
+    if pa.types.is_integer(kind) and not pa.types.is_int64(kind):
+        return array.cast(pa.int64())
+    if pa.types.is_timestamp(kind):
+        return array.cast(pa.timestamp("us", tz=kind.tz)).view(pa.int64())
+    if pa.types.is_string(kind) or pa.types.is_string_view(kind) or pa.types.is_null(kind):
+        return array.cast(pa.large_string())
+    if pa.types.is_binary(kind) or pa.types.is_binary_view(kind):
+        return array.cast(pa.large_binary())
+    return array
+
+
+def _densified(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """The same partition in smaller numbers."""
+    array = pa.array(codes, mask=codes < 0)
+    encoded = pc.dictionary_encode(array)
+    return _values(encoded.indices, -1).astype(np.int64), max(1, len(encoded.dictionary))

@@ -1,0 +1,196 @@
+"""Events sorted by entity and time, and where in that order a moment of an entity lies."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from attrs import field, frozen
+from numpy.typing import NDArray
+
+from intonaco.core.errors import SchemaError
+from intonaco.infra.compute.algebra import ordered
+from intonaco.infra.compute.arrays import column_of, entity_codes, numbers, times
+from intonaco.infra.compute.tables import Events
+from intonaco.infra.compute.timeline import cut
+
+__all__ = ["EventIndex"]
+
+Ints = NDArray[np.int64]
+
+
+@frozen
+class _Ticks:
+    """Times as small numbers: microseconds since the first event, or ranks among the events' times where those do not fit."""
+
+    first: int
+    span: int
+    ranked: Ints | None
+
+    @classmethod
+    def of(cls, moments: Ints, entities: int) -> "_Ticks":
+        """Ticks that, packed with the number of an entity, fit into 63 bits."""
+        if not len(moments):
+            return cls(0, 2, None)
+        first, last = int(moments.min()), int(moments.max())
+        if (entities + 1) * (last - first + 2) < 2**62:
+            return cls(first, last - first + 2, None)
+        ranked = np.unique(moments)
+        return cls(first, len(ranked) + 2, ranked)
+
+    def __call__(self, moments: Ints) -> Ints:
+        """The tick of the first event time that is not before each moment."""
+        if self.ranked is not None:
+            return np.searchsorted(self.ranked, moments)
+        return np.clip(moments, self.first, self.first + self.span - 1) - self.first
+
+
+@frozen(eq=False)
+class EventIndex:
+    """Events of one source in the order of entity and time, and the rows in the same order.
+
+    Parameters
+    ----------
+    table
+        The events, in the order given.
+    order : shape (events,)
+        Positions in the table, sorted by entity and time; events without an entity or a time are left out.
+    packed : shape (events,)
+        Entity and tick of the sorted events in one integer.
+    row_order : shape (rows,)
+        Positions of the rows, sorted by entity and moment.
+    base : shape (rows,)
+        The packed start of each sorted row's entity.
+    cuts : shape (rows,)
+        The moment before which events are usable, for each sorted row.
+    head : shape (rows,)
+        How many sorted events lie before each sorted row's cut, those of smaller entities included.
+    """
+
+    source: Events
+    table: pa.Table
+    order: Ints
+    packed: Ints
+    moments: Ints = field(repr=False)
+    row_order: Ints
+    base: Ints
+    cuts: Ints
+    head: Ints
+    _ticks: _Ticks
+
+    @classmethod
+    def build(cls, source: Events, table: pa.Table, rows: pa.Table, at: str) -> "EventIndex":
+        """Sort events and rows."""
+        event_times, timed = times(table, source.time, "the source")
+        at_us, known = times(rows, at, "the rows")
+        if not known.all():
+            raise SchemaError(f"the rows lack a time in {at!r}, row {int(np.argmin(known))}", field=at)
+        event_keys = [column_of(table, name, "the source") for name in source.keys]
+        row_keys = [column_of(rows, name, "the rows") for name in source.row_keys or source.keys]
+        event_codes, row_codes, entities = _checked_codes(event_keys, row_keys, source)
+        kept = timed & (event_codes >= 0)
+        if kept.all():
+            kept_at, moments, codes = None, event_times, event_codes
+        else:
+            kept_at = np.flatnonzero(kept)
+            moments, codes = event_times[kept_at], event_codes[kept_at]
+        ticks = _Ticks.of(moments, entities)
+        packed = codes * ticks.span + ticks(moments)
+        order = _argsort(packed)
+        cuts = cut(at_us, source.delay_us)
+        base = np.where(row_codes < 0, entities, row_codes) * ticks.span
+        target = base + ticks(cuts)
+        row_order = _argsort(target)
+        packed = packed[order]
+        return cls(
+            source,
+            table,
+            order if kept_at is None else kept_at[order],
+            packed,
+            moments[order],
+            row_order,
+            base[row_order],
+            cuts[row_order],
+            np.searchsorted(packed, target[row_order]),
+            ticks,
+        )
+
+    def position(self, moments: Ints) -> Ints:
+        """How many sorted events lie before a moment of each sorted row's entity."""
+        return np.searchsorted(self.packed, self.base + self._ticks(moments))
+
+    def ages(self) -> tuple[Ints, NDArray[np.bool_]]:
+        """For each sorted row the age of its entity's newest usable event, and whether there is one."""
+        seen = self.head > self._starts()
+        newest = self.moments[np.maximum(self.head - 1, 0)] if len(self.moments) else np.zeros(len(self.head), dtype=np.int64)
+        return np.where(seen, self.cuts + self.source.delay_us - newest, 0), seen
+
+    def _starts(self) -> Ints:
+        changes = np.flatnonzero(np.diff(self.base)) + 1
+        firsts = np.concatenate([[0], changes]) if len(self.base) else changes
+        starts = np.searchsorted(self.packed, self.base[firsts])
+        return np.repeat(starts, np.diff(np.append(firsts, len(self.base))))
+
+    def scatter(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Values of the sorted rows, in the order of the rows as given."""
+        placed = np.empty_like(values)
+        placed[self.row_order] = values
+        return placed
+
+    def numbers(self, column: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """A column of the sorted events, and where it holds a value; NaN is refused where it is used."""
+        values, held = numbers(self.table, column, "the source")
+        return values[self.order], held[self.order]
+
+    def by_value(self, keys: list[Ints]) -> Ints:
+        """Positions of the sorted events, with those of one entity and time sorted by creation time, then by these keys.
+
+        Parameters
+        ----------
+        keys : each of shape (events,)
+            Of the sorted events; the first decides first.
+        """
+        positions = np.arange(len(self.packed))
+        same = self.packed[1:] == self.packed[:-1]
+        if not same.any():
+            return positions
+        tied = np.flatnonzero(np.concatenate([same, [False]]) | np.concatenate([[False], same]))
+        created = [self._created()[tied]] if self.source.created else []
+        columns = [self.packed[tied], *created, *(key[tied] for key in keys)]
+        positions[tied] = tied[np.lexsort(columns[::-1])]
+        return positions
+
+    def _created(self) -> Ints:
+        assert self.source.created is not None
+        created, held = times(self.table, self.source.created, "the source")
+        return np.where(held, created, np.iinfo(np.int64).min)[self.order]
+
+    def tie_keys(self, columns: tuple[str, ...]) -> list[Ints]:
+        """For each column integers in the order of its values, null least; for `by_value`."""
+        return [_ranks(column_of(self.table, name, "the source").take(pa.array(self.order))) for name in columns]
+
+
+def _ranks(array: pa.Array) -> Ints:
+    if (
+        pa.types.is_floating(array.type)
+        or pa.types.is_integer(array.type)
+        or pa.types.is_boolean(array.type)
+        or pa.types.is_timestamp(array.type)
+    ):
+        values, held = numbers(pa.table({"value": array}), "value", "the source")
+        held = held & ~np.isnan(values) if values.dtype.kind == "f" else held
+        return np.where(held, ordered(values), np.iinfo(np.int64).min)
+    texts = array.to_pylist()
+    rank = {value: number for number, value in enumerate(sorted({text for text in texts if text is not None}))}
+    return np.array([-1 if text is None else rank[text] for text in texts], dtype=np.int64)
+
+
+def _argsort(packed: Ints) -> Ints:
+    return np.argsort(packed)
+
+
+def _checked_codes(event_keys: list[pa.Array], row_keys: list[pa.Array], source: Events) -> tuple[Ints, Ints, int]:
+    try:
+        return entity_codes(event_keys, row_keys)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError) as error:
+        kinds = [(str(event.type), str(row.type)) for event, row in zip(event_keys, row_keys, strict=True)]
+        raise SchemaError(f"the keys {source.keys} have other types in the source than in the rows: {kinds}") from error

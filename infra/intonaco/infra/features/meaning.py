@@ -1,0 +1,53 @@
+"""What a definition means, apart from how it is called and described."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from intonaco.infra.features.sets import FeatureSet
+from intonaco.infra.features.views import Entity, FeatureView, Use
+
+__all__ = ["Definition", "digest", "kind_of", "meaning"]
+
+Definition = Entity | FeatureView | FeatureSet
+
+#: Stands in front of what is hashed; another rule needs another number, so that old digests stay comparable.
+_RULE = 1
+
+
+def kind_of(definition: Definition) -> str:
+    """The word for it in the catalog: entity, view or set."""
+    return {Entity: "entity", FeatureView: "view", FeatureSet: "set"}[type(definition)]
+
+
+def meaning(definition: Definition) -> dict[str, Any]:
+    """Plain values that change if and only if answers may change."""
+    if isinstance(definition, Entity):
+        return {"keys": _keys(definition)}
+    if isinstance(definition, FeatureView):
+        return _view(definition)
+    uses = [_use(use) for use in definition.features]
+    request = [(column.name, column.dtype, column.is_feature) for column in definition.request]
+    functions = [(each.name, each.function, each.arguments) for each in definition.functions]
+    return {"features": uses, "request": request, "functions": functions}
+
+
+def digest(definition: Definition) -> str:
+    """SHA-256 of the meaning."""
+    return hashlib.sha256(msgspec.json.encode([_RULE, kind_of(definition), meaning(definition)], order="deterministic")).hexdigest()
+
+
+def _keys(entity: Entity) -> list[tuple[str, str]]:
+    return [(key.name, key.dtype) for key in entity.keys]
+
+
+def _view(view: FeatureView) -> dict[str, Any]:
+    source = {"table": view.source.table, "time": view.source.time, "created": view.source.created}
+    features = sorted((feature.meaning() for feature in view.features), key=msgspec.json.encode)
+    return {"keys": _keys(view.entity), "source": source, "features": features, "delay": view.delay, "valid_for": view.valid_for}
+
+
+def _use(use: Use) -> dict[str, Any]:
+    features = [(use.prefix + feature.name, feature.meaning(), feature.default) for feature in use.features]
+    return {"view": _view(use.view), "keys": [key.name for key in use.key_columns], "features": features}

@@ -1,0 +1,44 @@
+"""The tables that features own in the catalog."""
+
+from pathlib import Path
+
+import sqlalchemy as sql
+
+from intonaco.infra.storage.catalog import Room
+
+__all__ = ["DEFINITIONS", "PROGRESS", "ROOM"]
+
+_TABLES = sql.MetaData()
+
+#: Entities, views and sets (`kind`), each version as JSON; `meaning` is a digest that names and descriptions do not move.
+DEFINITIONS = sql.Table(
+    "features_definition",
+    _TABLES,
+    sql.Column("project", sql.Text, primary_key=True),
+    sql.Column("kind", sql.Text, primary_key=True),
+    sql.Column("name", sql.Text, primary_key=True),
+    sql.Column("version", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("meaning", sql.Text, nullable=False),
+    sql.Column("body", sql.Text, nullable=False),
+    sql.Column("owner", sql.Text, nullable=False),
+    sql.Column("description", sql.Text, nullable=False),
+    sql.Column("tags", sql.Text, nullable=False),
+    sql.Column("applied_us", sql.BigInteger, nullable=False),
+)
+
+#: How far a view's events are in its hops and online: rows of `source`@`source_version` with event times before `until_us`.
+PROGRESS = sql.Table(
+    "features_progress",
+    _TABLES,
+    sql.Column("project", sql.Text, primary_key=True),
+    sql.Column("view", sql.Text, primary_key=True),
+    sql.Column("version", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("place", sql.Text, primary_key=True),
+    sql.Column("source_version", sql.BigInteger, nullable=False),
+    sql.Column("source_rows", sql.BigInteger, nullable=False),
+    sql.Column("until_us", sql.BigInteger, nullable=False),
+    sql.Column("sequence", sql.BigInteger, nullable=False),
+    sql.Column("moved_us", sql.BigInteger, nullable=False),
+)
+
+ROOM = Room(name="features", tables=_TABLES, head="features_0001", migrations=Path(__file__).parent / "migrations")

@@ -1,0 +1,121 @@
+"""Training sets: the features of many rows, each as of its moment, beside what happened."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from attrs import evolve, frozen
+
+from intonaco.core.columns import Columns
+from intonaco.core.errors import SchemaError
+from intonaco.core.schema import Field, Schema, suggestion
+from intonaco.infra.compute.arrays import times
+from intonaco.infra.compute.tables import TableEngine
+from intonaco.infra.features.answer import complete
+from intonaco.infra.features.examples import Examples
+from intonaco.infra.features.labels import Labels
+from intonaco.infra.features.offline import read_offline
+from intonaco.infra.features.plan import ReadPlan
+from intonaco.infra.features.sets import FeatureSet
+from intonaco.infra.storage.arrow import from_arrow, schema_of, to_arrow
+from intonaco.infra.storage.tables import Snapshot
+
+__all__ = ["Rows", "columns_table", "labelled_rows", "training_set"]
+
+
+@frozen(kw_only=True)
+class Rows:
+    """Rows in Arrow, their schema, and the reference of their table if they have one."""
+
+    table: pa.Table
+    schema: Schema
+    source: str = ""
+
+    @classmethod
+    def of(cls, data: "Columns | pa.Table", source: str = "") -> "Rows":
+        """Rows from columns or an Arrow table."""
+        table = data if isinstance(data, pa.Table) else columns_table(data)
+        return cls(table=table, schema=schema_of(table), source=source)
+
+
+def columns_table(columns: Columns) -> pa.Table:
+    """Columns as an Arrow table, whatever their types."""
+    return to_arrow(columns, Schema(tuple(_field(name, column) for name, column in columns.items())))
+
+
+def _field(name: str, column: object) -> Field:
+    values = np.asarray(getattr(column, "values", column))
+    dtype = {"M": "timestamp", "O": "str"}.get(values.dtype.kind, str(values.dtype))
+    if values.dtype.kind == "O":
+        first = next((value for value in values if value is not None), "")
+        dtype = "bytes" if isinstance(first, bytes) else "str"
+    return Field(name, dtype, nullable=True, shape=values.shape[1:])
+
+
+def labelled_rows(labels: Labels, outcomes: pa.Table, source: str, rows: Rows | None) -> Rows:
+    """Rows that have an outcome: those of the labels' table, or those given, joined to it by the labels' keys."""
+    for name in (*labels.keys, labels.value):
+        if name not in outcomes.column_names:
+            raise SchemaError(
+                f"the table of labels {labels.name!r} lacks {name!r}", hint=suggestion(name, outcomes.column_names), field=name
+            )
+    known = outcomes.filter(pc.is_valid(outcomes[labels.value]))
+    if rows is None:
+        return evolve(Rows.of(known), source=source)
+    joined = _joined(rows.table, known.select([*labels.keys, labels.value]), labels)
+    return evolve(Rows.of(joined), source=" ".join(filter(None, (rows.source, source))))
+
+
+def _joined(rows: pa.Table, outcomes: pa.Table, labels: Labels) -> pa.Table:
+    import polars as pl
+
+    left = pl.from_arrow(rows.drop_columns([labels.value]) if labels.value in rows.column_names else rows)
+    right = pl.from_arrow(outcomes)
+    assert isinstance(left, pl.DataFrame)
+    assert isinstance(right, pl.DataFrame)
+    if right.select(labels.keys).is_duplicated().any():
+        raise SchemaError(
+            f"labels {labels.name!r} have two outcomes for one of {labels.keys}", hint="keys name one thing each", field=labels.name
+        )
+    return left.join(right, on=list(labels.keys), how="inner", maintain_order="left").to_arrow()
+
+
+def training_set(
+    engine: TableEngine,
+    features: FeatureSet,
+    plan: ReadPlan,
+    rows: Rows,
+    sources: Mapping[str, Snapshot],
+    *,
+    labels: Sequence[str],
+    at: str,
+) -> Examples:
+    """Examples of a set for rows of keys, moments, request columns and labels."""
+    table = rows.table
+    for name in (at, *plan.inputs.names, *labels):
+        if name not in table.column_names:
+            raise SchemaError(f"the rows lack the column {name!r}", hint=suggestion(name, table.column_names), field=name)
+    uses = [(view, use.view, sources[use.view.source.table]) for view, use in zip(plan.views, features.features, strict=True)]
+    keys = list(dict.fromkeys(name for view in plan.views for name, _ in view.keys))
+    read = read_offline(engine, uses, table.select([at, *(key for key in keys if key != at)]), at)
+    at_us, _ = times(table, at, "the rows")
+    request = [name for name in plan.inputs.names if name in plan.features or _argument(plan, name)]
+    answer = complete(plan, read, from_arrow(table.select(request), plan.inputs.select(request)), at_us)
+    others = [name for name in table.column_names if name != at and name not in labels]
+    outcomes = from_arrow(table.select(list(labels)))
+    references = [rows.source, *(snapshot.reference for snapshot in sources.values())]
+    return Examples(
+        columns={**answer.columns, **outcomes},
+        schema=Schema((*plan.features, *rows.schema.select(labels))),
+        labels=tuple(labels),
+        at_us=at_us,
+        plan=plan,
+        source=" ".join(sorted(filter(None, references))),
+        segments=from_arrow(table.select(others)),
+        statuses=answer.statuses,
+    )
+
+
+def _argument(plan: ReadPlan, name: str) -> bool:
+    return any(name in function.arguments for function in plan.functions)
