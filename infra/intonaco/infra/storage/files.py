@@ -47,7 +47,8 @@ class FileBlobStore(BlobStore):
         root = Path(given.path).absolute()
         try:
             make_folder(root)
-            return cls(root.resolve(strict=True))
+            os.close(os.open(root.resolve(), FOLDER))
+            return cls(root.resolve())
         except OSError as error:
             raise fault(root, "opened", error) from error
 
@@ -98,8 +99,8 @@ class FileBlobStore(BlobStore):
         return sorted(name for name, entry in self._walk("") if _is_leftover(entry.name) and _changed_before(entry, before))
 
     def remove_leftover(self, leftover: str) -> int:
-        above, _, leaf = leftover.rpartition("/")
-        check_blob_name(f"{above}/{leaf.removeprefix('.')}" if above else leaf.removeprefix("."))
+        leaf = _leaf(leftover)
+        check_blob_name(leftover[: len(leftover) - len(leaf)] + leaf.removeprefix("."))
         if not _is_leftover(leaf):
             raise InvalidError(f"{leftover!r} is not what an interrupted writer leaves")
         try:
