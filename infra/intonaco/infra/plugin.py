@@ -1,6 +1,9 @@
 """Infra's own offers, made through the same hooks as everybody's."""
 
-from intonaco.core.plugins import hookimpl
+from pathlib import Path
+from typing import Any
+
+from intonaco.core.plugins import hookimpl, load_path
 
 _INFRA = "intonaco.infra"
 
@@ -31,6 +34,7 @@ def catalog_rooms() -> dict[str, str]:
         "features": f"{_INFRA}.features.tables:ROOM",
         "launch": f"{_INFRA}.launch.tables:ROOM",
         "lineage": f"{_INFRA}.lineage.tables:ROOM",
+        "monitoring": f"{_INFRA}.monitoring.tables:ROOM",
         "serving": f"{_INFRA}.serving.tables:ROOM",
     }
 
@@ -56,6 +60,7 @@ def artifact_formats() -> dict[str, str]:
         "intonaco.infra.features.examples.Examples": f"{_INFRA}.features.formats:ExamplesFormat",
         "intonaco.infra.lineage.cells.Cells": f"{formats}:CellsFormat",
         "intonaco.infra.lineage.report.Report": f"{formats}:ReportFormat",
+        "intonaco.infra.monitoring.reference.Reference": f"{_INFRA}.monitoring.formats:ReferenceFormat",
         "intonaco.infra.serving.package.Manifest": f"{_INFRA}.serving.formats:PackageFormat",
         "intonaco.infra.serving.package.Package": f"{_INFRA}.serving.formats:PackageFormat",
         "pyarrow.lib.Table": f"{formats}:ArrowFormat",
@@ -70,3 +75,8 @@ def flavors() -> dict[str, str]:
 @hookimpl
 def model_types() -> dict[str, str]:
     return {f"{_INFRA}.serving.code.PythonModel": "python"}
+
+
+@hookimpl
+def alert_raised(alert: Any, home: Path) -> None:
+    load_path(f"{_INFRA}.monitoring.journal:write")(alert, home)

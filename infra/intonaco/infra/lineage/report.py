@@ -1,6 +1,7 @@
 """Reports: blocks that show alike in a notebook, in a terminal and as one HTML file."""
 
 import base64
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -27,6 +28,18 @@ def _series(given: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Number, ...]]
 
 def _rows(given: Iterable[Iterable[Any]]) -> tuple[tuple[Any, ...], ...]:
     return tuple(tuple(row) for row in given)
+
+
+def _words(given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(given)
+
+
+def _marks(given: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(given)
+
+
+def _pictures(given: Iterable[bytes]) -> tuple[bytes, ...]:
+    return tuple(given)
 
 
 def _blocks(given: "Iterable[Block]") -> "tuple[Block, ...]":
@@ -58,7 +71,7 @@ class Table:
 
     kind: ClassVar[str] = "table"
     title: str = field(kw_only=False)
-    columns: tuple[str, ...] = field(kw_only=False, converter=tuple)
+    columns: tuple[str, ...] = field(kw_only=False, converter=_words)
     rows: tuple[tuple[Any, ...], ...] = field(kw_only=False, converter=_rows)
 
     def __attrs_post_init__(self) -> None:
@@ -83,7 +96,7 @@ class Chart:
     kind: ClassVar[str] = "chart"
     title: str = field(kw_only=False)
     form: Literal["line", "bar", "scatter", "heatmap"] = "line"
-    x: tuple[Any, ...] = field(converter=tuple)
+    x: tuple[Any, ...] = field(converter=_marks)
     series: dict[str, tuple[Number, ...]] = field(converter=_series)
     x_label: str = ""
     y_label: str = ""
@@ -99,8 +112,8 @@ class Images:
 
     kind: ClassVar[str] = "images"
     title: str = field(kw_only=False)
-    images: tuple[bytes, ...] = field(kw_only=False, converter=tuple, repr=False)
-    captions: tuple[str, ...] = field(default=(), converter=tuple)
+    images: tuple[bytes, ...] = field(kw_only=False, converter=_pictures, repr=False)
+    captions: tuple[str, ...] = field(default=(), converter=_words)
 
 
 @frozen(kw_only=True)
@@ -145,7 +158,7 @@ class Report:
 
     def show(self) -> None:
         """Print the report to the terminal."""
-        print(self.text())
+        sys.stdout.write(self.text())
 
     def text(self, width: int = 100) -> str:
         """The report for a terminal of this width."""
