@@ -1,0 +1,63 @@
+"""Each distribution asks for what it imports, uses what it asks for, and every choice is explained."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Distributions = dict[Path, dict[str, Any]]
+
+#: Asked for, but loaded by name: uvicorn's loop and parser, Plotly's script, which is read as a file, and models by their types.
+BY_NAME = {"httptools", "plotly", "scikit-learn", "uvloop"}
+#: What a platform reaches through an extension that it asks for.
+THROUGH = {"intonaco-lightgbm": {"lightgbm"}, "intonaco-sklearn": {"scikit-learn", "skops"}}
+
+
+def canonical(requirement: str) -> str:
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[=<>!~ ;]", requirement)[0]).lower()
+
+
+def asked(file: dict[str, Any]) -> set[str]:
+    """Names of all distributions that one asks for, in its extras too."""
+    extras = file["project"].get("optional-dependencies", {}).values()
+    return {canonical(each) for each in [*file["project"]["dependencies"], *(each for extra in extras for each in extra)]}
+
+
+def imported(files: Iterable[Path]) -> Iterator[str]:
+    """Names of all distributions of others whose modules are imported, inside functions too."""
+    providers = packages_distributions()
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for top in {name.partition(".")[0] for name in names} - {"intonaco", *sys.stdlib_module_names}:
+                yield from {canonical(name) for name in providers.get(top, [top])}
+
+
+def test_what_is_imported_is_asked_for(distributions: Distributions, root: Path) -> None:
+    below = asked(distributions[Path("core")]) | asked(distributions[Path("infra")])
+    lacking = {}
+    for folder, file in distributions.items():
+        wanted = asked(file).union(*(THROUGH.get(name, set()) for name in asked(file))) | (below if folder != Path("core") else set())
+        lacking[str(folder)] = set(imported((root / folder).rglob("*.py"))) - wanted
+    assert {folder: names for folder, names in lacking.items() if names} == {}
+
+
+def test_what_is_asked_for_is_used(distributions: Distributions, root: Path) -> None:
+    unused = {str(folder): asked(file) - set(imported((root / folder).rglob("*.py"))) - BY_NAME for folder, file in distributions.items()}
+    others = {folder: {name for name in names if not name.startswith("intonaco")} for folder, names in unused.items()}
+    assert {folder: names for folder, names in others.items() if names} == {}
+
+
+@pytest.mark.parametrize("page", ["docs/explanation/dependencies.md"])
+def test_every_choice_is_explained(distributions: Distributions, workspace: dict[str, Any], root: Path, page: str) -> None:
+    rows = re.findall(r"^\| ([\w, -]+) \|", (root / page).read_text(), re.MULTILINE)
+    explained = {canonical(name.strip()) for row in rows for name in row.split(",")}
+    everything = asked(workspace).union(*map(asked, distributions.values()))
+    data = {canonical(line) for line in (root / "requirements-data.txt").read_text().splitlines() if line and not line.startswith("#")}
+    assert {name for name in everything | data if not name.startswith("intonaco")} - explained == set()
