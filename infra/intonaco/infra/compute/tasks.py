@@ -1,13 +1,15 @@
 """Tasks: calls of named functions in other processes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from attrs import field, frozen
 
-__all__ = ["Call", "Resources", "TaskEngine", "Ticket", "map_calls"]
+__all__ = ["Call", "Progress", "Resources", "SupportsProgress", "TaskEngine", "Ticket", "map_calls", "report_progress", "reporting_to"]
 
 
 @frozen(kw_only=True)
@@ -98,3 +100,41 @@ def map_calls(engine: TaskEngine, calls: Sequence[Call]) -> list[Any]:
         for ticket in tickets:
             ticket.cancel()
         raise
+
+
+@frozen(kw_only=True)
+class Progress:
+    """How far a task is: `done` of `total` (0 if that is not known)."""
+
+    function: str
+    done: float
+    total: float
+    note: str
+
+
+@runtime_checkable
+class SupportsProgress(Protocol):
+    """A task engine that passes on what its tasks report."""
+
+    def listen(self, listener: Callable[[Progress], None] | None) -> None:
+        """Call `listener`, from any thread, with each report from now on; None ends it."""
+
+
+_reporter: ContextVar[Callable[[float, float, str], None] | None] = ContextVar("reporter", default=None)
+
+
+def report_progress(done: float, total: float = 0, note: str = "") -> None:
+    """Tell whoever started the task how far it is; outside a task nobody is told."""
+    reporter = _reporter.get()
+    if reporter is not None:
+        reporter(done, total, note)
+
+
+@contextmanager
+def reporting_to(reporter: Callable[[float, float, str], None]) -> Iterator[None]:
+    """Pass what is reported inside the context to `reporter(done, total, note)`."""
+    token = _reporter.set(reporter)
+    try:
+        yield
+    finally:
+        _reporter.reset(token)
