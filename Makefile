@@ -15,6 +15,7 @@ WHAT := $(shell echo pyproject.toml */pyproject.toml */*/pyproject.toml)
 EDITABLES := $(foreach file,$(filter-out pyproject.toml,$(WHAT)),-e ./$(patsubst %/,%,$(dir $(file))))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt
 FOLDERS := core infra platforms extensions tests benchmarks docs
+BOTH_CORES := -n 2 --dist loadfile
 ARGS ?=
 BENCH ?=
 
@@ -37,10 +38,10 @@ demo: .venv/installed
 	@$(BIN)/intonaco demo $(ARGS)
 
 test: .venv/installed
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(BOTH_CORES) $(ARGS)
 
 quick: .venv/installed
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest $(BOTH_CORES) -m "not slow" $(ARGS)
 
 check: .venv/installed
 	$(BIN)/ruff check .

@@ -3,7 +3,8 @@
 import ast
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 Distributions = dict[Path, dict[str, Any]]
+
+PROVIDERS = packages_distributions()
 
 #: Asked for, but loaded by name: uvicorn's loop and parser, Plotly's script, which is read as a file, and models by their types.
 BY_NAME = {"httptools", "plotly", "scikit-learn", "uvloop"}
@@ -28,15 +31,18 @@ def asked(file: dict[str, Any]) -> set[str]:
     return {canonical(each) for each in [*file["project"]["dependencies"], *(each for extra in extras for each in extra)]}
 
 
-def imported(files: Iterable[Path]) -> Iterator[str]:
+@cache
+def imported(folder: Path) -> set[str]:
     """Names of all distributions of others whose modules are imported, inside functions too."""
-    providers = packages_distributions()
-    for path in files:
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
-            for top in {name.partition(".")[0] for name in names} - {"intonaco", *sys.stdlib_module_names}:
-                yield from {canonical(name) for name in providers.get(top, [top])}
+    tops = {top for path in folder.rglob("*.py") for top in tops_of(path.read_text())} - {"intonaco", *sys.stdlib_module_names}
+    return {canonical(name) for top in tops for name in PROVIDERS.get(top, [top])}
+
+
+def tops_of(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        yield from (name.partition(".")[0] for name in names)
 
 
 def test_what_is_imported_is_asked_for(distributions: Distributions, root: Path) -> None:
@@ -44,12 +50,12 @@ def test_what_is_imported_is_asked_for(distributions: Distributions, root: Path)
     lacking = {}
     for folder, file in distributions.items():
         wanted = asked(file).union(*(THROUGH.get(name, set()) for name in asked(file))) | (below if folder != Path("core") else set())
-        lacking[str(folder)] = set(imported((root / folder).rglob("*.py"))) - wanted
+        lacking[str(folder)] = imported(root / folder) - wanted
     assert {folder: names for folder, names in lacking.items() if names} == {}
 
 
 def test_what_is_asked_for_is_used(distributions: Distributions, root: Path) -> None:
-    unused = {str(folder): asked(file) - set(imported((root / folder).rglob("*.py"))) - BY_NAME for folder, file in distributions.items()}
+    unused = {str(folder): asked(file) - imported(root / folder) - BY_NAME for folder, file in distributions.items()}
     others = {folder: {name for name in names if not name.startswith("intonaco")} for folder, names in unused.items()}
     assert {folder: names for folder, names in others.items() if names} == {}
 
