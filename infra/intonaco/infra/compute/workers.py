@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -36,6 +37,8 @@ class Worker:
     ready: bool = False
     _frames: Frames = field(factory=Frames, repr=False)
     _unsent: bytearray = field(factory=bytearray, repr=False)
+    _family: list[Any] = field(factory=list, repr=False)
+    _family_until: float = field(default=0.0, repr=False)
 
     @classmethod
     def start(cls, threads: int, environ: Mapping[str, str], log: Path) -> Self:
@@ -93,10 +96,12 @@ class Worker:
 
         total = 0
         with suppress(psutil.Error):
-            process = psutil.Process(self.process.pid)
-            for each in (process, *process.children(recursive=True)):
-                with suppress(psutil.Error):
-                    total += each.memory_info().rss
+            if time.monotonic() >= self._family_until:  # looking for children reads the whole table of processes
+                process = psutil.Process(self.process.pid)
+                self._family, self._family_until = [process, *process.children(recursive=True)], time.monotonic() + 1.0
+        for each in self._family:
+            with suppress(psutil.Error):
+                total += each.memory_info().rss
         return total
 
     def kill(self) -> None:

@@ -110,11 +110,12 @@ class StepCall:
         return {**loaded, **{name: self.given[name] for name in self.step.given}}
 
     def _insert(self, connection: sql.Connection, **facts: Any) -> None:
-        row = {"run": self.run, "number": self.number, "project": self.artifacts.project, "parent": self.parent}
-        row |= {"function": self.step.path, "key": self.key.digest, "started_us": now_us(), "seconds": 0.0, "error": "", **facts}
+        started_us = now_us()
+        row: dict[str, Any] = {"run": self.run, "number": self.number, "project": self.artifacts.project, "parent": self.parent}
+        row |= {"function": self.step.path, "key": self.key.digest, "started_us": started_us, "seconds": 0.0, "error": "", **facts}
         self._row = row | {"seal": seal(row)}
         connection.execute(STEPS.insert(), self._row)
-        self.artifacts.record(connection, self.arguments.artifacts.values(), row["started_us"])
+        self.artifacts.record(connection, self.arguments.artifacts.values(), started_us)
         inputs = [input_row(self.run, self.number, name, self.artifacts.project, each) for name, each in self.arguments.artifacts.items()]
         if inputs:
             connection.execute(INPUTS.insert(), inputs)
