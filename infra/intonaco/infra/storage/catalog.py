@@ -117,6 +117,20 @@ class Catalog:
             rows = connection.execute(query.where(table.topic == topic, table.number > after).order_by(table.number))
             return [Change(number=row.number, topic=row.topic, subject=row.subject, at_us=row.at_us) for row in rows]
 
+    def damage(self) -> list[str]:
+        """What is wrong with the database's own structure, for `intonaco fsck`: usually nothing; reads the whole file on SQLite.
+
+        What rows say is not looked at: see `seals.py`.
+        """
+        with self.read() as connection:
+            if connection.dialect.name != "sqlite":
+                return []
+            try:
+                found = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars().all()
+            except sql.exc.DatabaseError as error:
+                return [f"{self.where}: {error.orig}"]
+        return [f"{self.where}: {line}" for line in found if line != "ok"]
+
     def close(self) -> None:
         """Let go of all connections; a second call does nothing."""
         self._engine.dispose()

@@ -10,6 +10,7 @@ from sqlalchemy import event
 from intonaco.core.errors import SettingsError
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.sqlitefiles import BUSY_TIMEOUT_S, prepare, sqlite_path, write_ahead
+from intonaco.infra.storage.writeahead import check_write_ahead
 
 __all__ = ["open_engine", "serialize", "set_write_ahead"]
 
@@ -23,6 +24,8 @@ def open_engine(url: StoreUrl) -> sql.Engine:
     ------
     SettingsError
         The scheme is not known, its driver is missing, or the URL has an option that is not known.
+    CorruptError
+        The database lost what was acknowledged.
     """
     if url.scheme == "sqlite":
         return _open_sqlite(sqlite_path(url))
@@ -32,6 +35,7 @@ def open_engine(url: StoreUrl) -> sql.Engine:
 
 
 def _open_sqlite(path: Path) -> sql.Engine:
+    check_write_ahead(path)
     # A thread that waits for a connection would wait for its own, so the pool grows as it must.
     engine = sql.create_engine(
         sql.URL.create("sqlite+pysqlite", database=str(path)),

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import sqlalchemy as sql
-from attrs import define, field, frozen
+from attrs import asdict, define, evolve, field, frozen
 
 from intonaco.core.errors import ConflictError, InvalidError
 from intonaco.infra.storage.catalog import Catalog
 from intonaco.infra.storage.record import LEASES
+from intonaco.infra.storage.seals import seal, verify
 
 __all__ = ["Lease", "Leases", "now_us"]
 
@@ -75,8 +75,9 @@ class Leases:
     def release(self, lease: Lease) -> None:
         """Let go of it; of a lease that somebody else has by now, nothing."""
         with self.catalog.transaction() as connection:
-            mine = sql.and_(LEASES.c.name == lease.name, LEASES.c.number == lease.number)
-            connection.execute(LEASES.update().where(mine).values(until_us=0))
+            row = _row(connection, lease.name)
+            if row is not None and row.number == lease.number:
+                _write(connection, evolve(lease, until_us=0), fresh=False)
 
     def check(self, connection: sql.Connection, lease: Lease) -> None:
         """Raise ConflictError if the lease is over or overtaken, as part of the transaction that it is to protect."""
@@ -88,18 +89,19 @@ class Leases:
             raise ConflictError(f"the lease {lease.name!r} of {lease.holder} is over", hint="take it again, and renew it in time")
 
 
-def _row(connection: sql.Connection, name: str) -> sql.Row[*tuple[Any, ...]] | None:
-    query = sql.select(LEASES.c.name, LEASES.c.number, LEASES.c.holder, LEASES.c.until_us).where(LEASES.c.name == name)
+def _row(connection: sql.Connection, name: str) -> Lease | None:
     # On PostgreSQL the row is held until the end of the transaction; SQLite's writers take turns anyway.
-    return connection.execute(query.with_for_update()).one_or_none()
+    row = connection.execute(sql.select(LEASES).where(LEASES.c.name == name).with_for_update()).mappings().one_or_none()
+    if row is None:
+        return None
+    verify(row, where="a lease")
+    return Lease(name=row["name"], number=row["number"], holder=row["holder"], until_us=row["until_us"])
 
 
 def _write(connection: sql.Connection, lease: Lease, *, fresh: bool) -> None:
-    values = {"number": lease.number, "holder": lease.holder, "until_us": lease.until_us}
-    if fresh:
-        connection.execute(LEASES.insert().values(name=lease.name, **values))
-    else:
-        connection.execute(LEASES.update().where(LEASES.c.name == lease.name).values(**values))
+    row = asdict(lease)
+    row["seal"] = seal(row)
+    connection.execute(LEASES.insert().values(row) if fresh else LEASES.update().where(LEASES.c.name == lease.name).values(row))
 
 
 def _ttl_us(ttl_s: float) -> int:

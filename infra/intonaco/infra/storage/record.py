@@ -32,6 +32,7 @@ LEASES = sql.Table(
     sql.Column("number", sql.BigInteger, nullable=False),
     sql.Column("holder", sql.Text, nullable=False),
     sql.Column("until_us", sql.BigInteger, nullable=False),
+    sql.Column("seal", sql.Text, nullable=False),
 )
 
 ROOM = Room(name="storage", tables=_TABLES, head="storage_0001", migrations=Path(__file__).parent / "migrations")

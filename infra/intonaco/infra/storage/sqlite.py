@@ -22,6 +22,7 @@ from intonaco.infra.storage.faults import explained_sqlite
 from intonaco.infra.storage.sqlitefiles import BUSY_TIMEOUT_S, prepare, sqlite_path, write_ahead
 from intonaco.infra.storage.store import as_url
 from intonaco.infra.storage.streams import Stream
+from intonaco.infra.storage.writeahead import check_write_ahead
 
 __all__ = ["SqliteStream"]
 
@@ -69,6 +70,7 @@ class SqliteStream(Stream):
     def open(cls, url: StoreUrl | str) -> Self:
         url = as_url(url)
         stream = cls(sqlite_path(url))
+        check_write_ahead(stream.path)
         with stream._connection() as connection:
             _make(connection, stream._where)
         return stream

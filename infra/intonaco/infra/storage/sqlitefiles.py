@@ -31,6 +31,7 @@ def prepare(connection: Any) -> None:
     """Have every commit of a DB-API connection synced before it returns."""
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA cell_size_check=ON")  # see a damaged page when it is read, not when it leads astray
 
 
 def write_ahead(connection: Any) -> None:

@@ -25,4 +25,5 @@ def upgrade() -> None:
         sql.Column("number", sql.BigInteger, nullable=False),
         sql.Column("holder", sql.Text, nullable=False),
         sql.Column("until_us", sql.BigInteger, nullable=False),
+        sql.Column("seal", sql.Text, nullable=False),
     )
