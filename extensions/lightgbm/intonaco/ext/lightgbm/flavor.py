@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from intonaco.core.columns import Column, Columns
 from intonaco.core.errors import CorruptError, DefinitionError
+from intonaco.ext.lightgbm.modeltext import check_model_text
 from intonaco.infra.serving.flavor import Flavor
 from intonaco.infra.serving.matrix import MatrixForm
 from intonaco.infra.serving.outputs import check_classes, named_scores
@@ -40,13 +41,20 @@ class LightGBMFlavor(Flavor):
         if not isinstance(booster, lightgbm.Booster):
             raise DefinitionError(f"the lightgbm flavor saves a Booster or an LGBMModel, not a {type(model).__name__}")
         _check_fit(booster, signature)
-        return {_FILE: booster.model_to_string().encode()}
+        text = booster.model_to_string()
+        try:
+            check_model_text(text)
+        except ValueError as error:
+            raise DefinitionError(f"the lightgbm flavor does not keep this model: {error}") from error
+        return {_FILE: text.encode()}
 
     def load(self, files: Mapping[str, bytes], signature: Signature) -> Servable:
         try:
-            booster = lightgbm.Booster(model_str=files[_FILE].decode())
+            text = files[_FILE].decode()
+            check_model_text(text)
+            booster = lightgbm.Booster(model_str=text)
             _check_fit(booster, signature)
-        except (lightgbm.basic.LightGBMError, UnicodeDecodeError, ValueError, KeyError, DefinitionError) as error:
+        except (lightgbm.basic.LightGBMError, ValueError, OverflowError, KeyError, DefinitionError) as error:
             raise CorruptError(f"the LightGBM model of the package cannot be read: {error}") from error
         return LightGBMServable(signature, booster, MatrixForm.of(signature.inputs))
 

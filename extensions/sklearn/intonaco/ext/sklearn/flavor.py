@@ -10,13 +10,14 @@ from attrs import frozen
 from numpy.typing import NDArray
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from intonaco.core.columns import Column, Columns, Masked
+from intonaco.core.columns import Column, Columns, Masked, rows_of
 from intonaco.core.errors import CorruptError, DefinitionError
 from intonaco.core.schema import Schema
 from intonaco.ext.sklearn.archive import canonical, check_members
 from intonaco.infra.serving.flavor import Flavor
 from intonaco.infra.serving.matrix import MatrixForm
 from intonaco.infra.serving.outputs import check_classes, named_scores
+from intonaco.infra.serving.rows import columns_from_json
 from intonaco.infra.serving.servable import Servable, Signature
 
 __all__ = ["SklearnFlavor", "SklearnServable"]
@@ -133,6 +134,8 @@ class SklearnServable(Servable):
     order: NDArray[np.intp] | None
 
     def predict(self, columns: Columns) -> dict[str, Column]:
+        if rows_of(columns) == 0:  # which estimators refuse
+            return columns_from_json({name: [] for name in self.signature.outputs.names}, self.signature.outputs)
         given = self.form(columns)
         if self.order is None:
             return {each.name: _numbers(self.model.predict(given), each.dtype) for each in self.signature.outputs}
