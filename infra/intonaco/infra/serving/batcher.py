@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from attrs import define, field
+from attrs import define, evolve, field
 from numpy.typing import NDArray
 
 from intonaco.core.columns import Columns
@@ -135,9 +135,10 @@ def _outputs(columns: Columns, schema: Schema) -> list[Output]:
 def _features(answer: Answer, scorer: Scorer) -> list[Output]:
     """Features, their statuses and their ages as outputs, so that what a model saw can be compared."""
     shown = []
-    for each in scorer.signature.inputs:
-        if each.name in answer.features:
-            shown.append(Output(f"feature.{each.name}", Output.of(each, []).datatype, each.shape, listed(answer.features[each.name])))
-            shown.append(Output.of(Field(f"status.{each.name}", "uint8"), listed(answer.statuses[each.name])))
-            shown.append(Output.of(Field(f"age_s.{each.name}", "float64", nullable=True), listed(answer.ages_s[each.name])))
+    for each in scorer.features:
+        shown.append(Output.of(evolve(each, name=f"feature.{each.name}"), listed(answer.features[each.name])))
+        shown.append(Output.of(Field(f"status.{each.name}", "uint8"), listed(answer.statuses[each.name])))
+        if each.name in answer.ages_us:
+            ages = [None if age < 0 else age for age in answer.ages_us[each.name].tolist()]
+            shown.append(Output.of(Field(f"age_us.{each.name}", "int64", nullable=True), ages))
     return shown

@@ -12,8 +12,9 @@ from attrs import define, field
 from numpy.typing import NDArray
 
 from intonaco.core.columns import Columns, rows_of
-from intonaco.core.errors import InvalidError, MissingError
+from intonaco.core.errors import CorruptError, InvalidError, MissingError
 from intonaco.core.schema import Schema
+from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.serving import packages
 from intonaco.infra.serving.deployment import Deployment
 from intonaco.infra.serving.loading import load_servable
@@ -118,13 +119,15 @@ def moments(at_us: "NDArray[np.int64] | int | None", rows: int) -> NDArray[np.in
 
 def _scorer(workspace: "Workspace", version: int, package: Package, target: Target | None) -> Scorer:
     servable = load_servable(package, workspace.plugins, trust_code=workspace.settings.serving.trust_code, target=target)
-    return Scorer(version, servable, _reader(workspace, package.manifest.plan))
+    if package.manifest.plan is None:
+        return Scorer(version, servable)
+    plan = ReadPlan.from_json(package.manifest.plan)
+    lacking = [name for name in servable.signature.inputs.names if name not in plan.features]
+    if lacking:
+        raise CorruptError(f"the read plan of package {package.digest[:12]} lacks the model's input {lacking[0]!r}", field=lacking[0])
+    from intonaco.infra.features.reader import OnlineReader
 
-
-def _reader(workspace: "Workspace", plan: dict[str, Any] | None) -> Any:
-    if plan is None:
-        return None
-    raise NotImplementedError
+    return Scorer(version, servable, plan, OnlineReader(plan, workspace.keyvalue))
 
 
 def _target(workspace: "Workspace") -> Target | None:

@@ -1,6 +1,6 @@
 """Scorers: one version of a model in an endpoint, from keys and request columns to outputs."""
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from attrs import field, frozen
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from intonaco.core.columns import Column, Columns, rows_of
 from intonaco.core.errors import CorruptError
 from intonaco.core.schema import Schema
+from intonaco.infra.features.answer import Answer as Read
+from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.serving.servable import Servable, Signature
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ class Answer:
         The model's outputs.
     features
         Every feature that was read, by name, as the model saw it.
-    statuses, ages_s
-        For each feature and row, its status (`features.status`) and how old its value was, in seconds, NaN where there is none.
+    statuses, ages_us
+        For each feature and row, its status (`features.status`); for each of a view, how old its value was, -1 where there is none.
     version
         Of the model that answered.
     """
@@ -36,19 +38,15 @@ class Answer:
     columns: dict[str, Column]
     features: dict[str, Column] = field(factory=dict)
     statuses: dict[str, NDArray[np.uint8]] = field(factory=dict)
-    ages_s: dict[str, NDArray[np.float64]] = field(factory=dict)
+    ages_us: dict[str, NDArray[np.int64]] = field(factory=dict)
     version: int
 
 
 class FeatureReader(Protocol):
-    """Reads a version's features; made once from its read plan, without a catalog."""
+    """Reads the features of one read plan, without a catalog."""
 
-    @property
-    def inputs(self) -> Schema:
-        """The keys and request columns that it needs."""
-
-    def read(self, given: Columns, at_us: NDArray[np.int64]) -> Any:
-        """The features of these rows, as `columns`, `statuses` and `ages_s`."""
+    def read(self, keys: Columns, at_us: NDArray[np.int64], /) -> Read:
+        """The plan's features for rows of its inputs, each as of its own moment."""
 
 
 @frozen(eq=False)
@@ -57,6 +55,7 @@ class Scorer:
 
     version: int
     servable: Servable = field(repr=False)
+    plan: ReadPlan | None = field(default=None, repr=False)
     reader: FeatureReader | None = field(default=None, repr=False)
 
     @property
@@ -67,7 +66,12 @@ class Scorer:
     @property
     def inputs(self) -> Schema:
         """What a request must give: keys and request columns, or the model's own inputs if it reads no features."""
-        return self.signature.inputs if self.reader is None else self.reader.inputs
+        return self.signature.inputs if self.plan is None else self.plan.inputs
+
+    @property
+    def features(self) -> Schema:
+        """What is read for a request, in order: nothing that the request gave itself."""
+        return Schema(()) if self.plan is None else Schema(tuple(each for each in self.plan.features if each.name not in self.plan.inputs))
 
     def score(self, given: Columns, at_us: NDArray[np.int64]) -> Answer:
         """The outputs for these rows, each as of its own moment.
@@ -80,8 +84,8 @@ class Scorer:
         if self.reader is None:
             return Answer(columns=self._predict(given), version=self.version)
         read = self.reader.read(given, at_us)
-        columns = self._predict({name: read.columns[name] if name in read.columns else given[name] for name in self.signature.inputs.names})
-        return Answer(columns=columns, features=read.columns, statuses=read.statuses, ages_s=read.ages_s, version=self.version)
+        columns = self._predict({name: read.columns[name] for name in self.signature.inputs.names})
+        return Answer(columns=columns, features=read.columns, statuses=read.statuses, ages_us=read.ages, version=self.version)
 
     def warm_up(self, package: "Package") -> None:
         """Score the package's sample rows, one alone and all at once; CorruptError if the scores are not those it was made with."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from intonaco.core.errors import PortInUseError, RefusedError, SettingsError
 from intonaco.infra.serving.children import start_front
+from intonaco.infra.serving.spoolmover import SpoolMover
 from intonaco.infra.serving.states import Server
 from intonaco.infra.serving.supervisor import Supervisor
 
@@ -109,10 +110,12 @@ def _supervisor(
     on_ready: Callable[[str], None],
 ) -> Supervisor:
     server = Server(server=uuid.uuid4().hex[:16], project=project, url=url, pid=os.getpid())
+    spool = workspace.home / "spool" / project
     return Supervisor(
         workspace=workspace,
         server=server,
-        spool=workspace.home / "spool" / project,
+        spool=spool,
+        mover=SpoolMover(spool, project, workspace.stream),
         start_front=lambda: start_front(workspace, host, listening, GRACE_S),
         overrides=overrides,
         drain_s=DRAIN_S,

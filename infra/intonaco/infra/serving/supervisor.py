@@ -3,6 +3,7 @@
 import itertools
 import logging
 import select
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from intonaco.infra.serving.children import Child, Worker, start_worker
 from intonaco.infra.serving.deployments import TOPIC, Deployments
 from intonaco.infra.serving.messages import Attach, Condition, Drain, Drained, Failed, Hung, Listening, Ready, Refuse, Remove, Stop, Want
 from intonaco.infra.serving.slots import Slot
+from intonaco.infra.serving.spoolmover import SpoolMover
 from intonaco.infra.serving.states import Server, State, States
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ _LOG = logging.getLogger(__name__)
 _TICK_S = 0.05
 _LOOK_S = 0.2
 _BEAT_S = 1.0
+_MOVE_S = 0.25
 _FRONT_DEATHS = 5
 _FromFront: Any = Listening | Hung | Drained
 _FromWorker: Any = Condition | Ready | Failed
@@ -39,6 +42,7 @@ class Supervisor:
     workspace: "Workspace"
     server: Server
     spool: Path
+    mover: SpoolMover
     start_front: Callable[[], Child]
     overrides: dict[str, Any]
     drain_s: float
@@ -48,6 +52,7 @@ class Supervisor:
     front: Child = field(init=False)
     _front_deaths: int = field(default=0, init=False)
     _stopping: bool = field(default=False, init=False)
+    _ended: bool = field(default=False, init=False)
     _seen: int = field(default=-1, init=False)
     _looked_at: float = field(default=0.0, init=False)
     _beat_at: float = field(default=0.0, init=False)
@@ -57,12 +62,16 @@ class Supervisor:
     def run(self) -> None:
         """Serve until `stop`, then answer what is under way and end all processes."""
         self.front = self.start_front()
+        moving = threading.Thread(target=self._move, name="ledger", daemon=True)
+        moving.start()
         try:
             while not self._stopping:
                 self._tick()
             self._drain()
         finally:
+            self._stopping = True
             self._end()
+            moving.join(self.grace_s)
 
     def stop(self) -> None:
         """Ask `run` to come to its end."""
@@ -90,7 +99,17 @@ class Supervisor:
         try:
             act()
         except UnavailableError as error:
-            _LOG.warning("the catalog does not answer: %s", error)
+            _LOG.warning("a store does not answer: %s", error)
+
+    def _move(self) -> None:
+        """Carry the ledger's spool to the stream, and once more when the workers have ended."""
+        while not self._ended:
+            time.sleep(_MOVE_S)
+            self._trying(self._move_once)
+        self._trying(self._move_once)
+
+    def _move_once(self) -> None:
+        self.mover.move()
 
     # -- what is wanted
 
@@ -265,9 +284,11 @@ class Supervisor:
             self._workers = {number: held for number, held in self._workers.items() if held[1].child.alive}
 
     def _end(self) -> None:
+        """End all that still runs."""
         self.front.kill()
         for _, worker in self._workers.values():
             worker.kill()
+        self._ended = True
         try:
             self._states.leave(self.server.server)
         except IntonacoError as error:

@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,8 +20,10 @@ from intonaco.infra.serving.batcher import Batcher
 from intonaco.infra.serving.channel import RequestFrames
 from intonaco.infra.serving.deployment import Deployment
 from intonaco.infra.serving.endpoint import Endpoint
+from intonaco.infra.serving.ledger import declare
 from intonaco.infra.serving.messages import Condition, Failed, Ready, send
 from intonaco.infra.serving.processlife import die_with_parent, ignore_interrupts
+from intonaco.infra.serving.spool import Spool
 from intonaco.infra.workspace import Workspace
 
 __all__ = ["Job", "answer_all", "main"]
@@ -77,8 +80,8 @@ def answer_all(batcher: Batcher, frames: socket.socket) -> None:
             frames.sendall(batcher.answer(waiting))
 
 
-def _recorder(workspace: Workspace, job: Job, endpoint: Endpoint) -> Any:
-    return None
+def _recorder(workspace: Workspace, job: Job, endpoint: Endpoint) -> Spool:
+    return Spool(Path(job.spool), declare(workspace, endpoint), workspace.settings.serving.ledger_limit_bytes)
 
 
 def _end_with(control: socket.socket) -> None:
