@@ -225,6 +225,11 @@ def test_a_large_write_is_several_parts(store: DeltaTableStore) -> None:
     assert store.read(snapshot)["n"].to_numpy().tolist() == list(range(2_000_001))
 
 
-def test_a_table_needs_a_column(store: DeltaTableStore) -> None:
+@pytest.mark.parametrize("columns", [[], ["a", "A"], [""], ["a", "b", "a"]])
+def test_columns_that_delta_readers_cannot_tell_apart_are_refused(store: DeltaTableStore, columns: list[str]) -> None:
     with pytest.raises(SchemaError):
-        store.write("default/t", pa.table({}))
+        store.write("default/t", pa.Table.from_arrays([pa.array([1])] * len(columns), names=columns))
+    assert store.names() == []
+    store.write("default/t", pa.table({"a": [1], "b": [1]}))
+    with pytest.raises(SchemaError):
+        store.write("default/t", pa.Table.from_arrays([pa.array([1])] * len(columns), names=columns))

@@ -49,6 +49,8 @@ def conform(table: pa.Table, schema: Schema) -> pa.Table:
         A column is missing, unknown, of another type, or holds a null or a category that the schema does not allow.
     """
     schema.check_names(table.column_names, "the table")
+    if table.num_columns != len(schema):
+        raise SchemaError(f"the table names a column twice: {', '.join(table.column_names)}")
     return pa.Table.from_arrays([_conformed(table[each.name], each) for each in schema], schema=arrow_schema(schema))
 
 

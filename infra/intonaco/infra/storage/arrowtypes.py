@@ -107,7 +107,7 @@ def _derived(column: pa.Field) -> Field:
 
 
 def _taken_apart(column: pa.Field, kind: pa.DataType) -> tuple[str, tuple[int, ...]]:
-    if isinstance(kind, pa.FixedShapeTensorType) and kind.permutation is None:
+    if isinstance(kind, pa.FixedShapeTensorType) and sorted(kind.permutation or ()) == list(kind.permutation or ()):
         return _taken_apart(column, kind.value_type)[0], tuple(kind.shape)
     if pa.types.is_fixed_size_list(kind):
         dtype, inner = _taken_apart(column, kind.value_type)

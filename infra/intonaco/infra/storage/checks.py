@@ -1,7 +1,7 @@
 """Quality checks: what must hold for rows before they are committed."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Check", "InRange", "Matches", "NotNull", "OneOf", "Unique", "check_from_json", "check_to_json", "require"]
 
+Value = str | int | bool
 Bound = int | float | str | None
 
 
@@ -34,6 +35,10 @@ class Check(ABC):
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _values(given: Iterable[Value]) -> tuple[Value, ...]:
+    return tuple(given)
 
 
 def _bound(given: Bound | datetime) -> Bound:
@@ -71,7 +76,7 @@ class OneOf(Check):
     """Every value is one of these; a missing one passes."""
 
     column: str
-    values: tuple[str | int | bool, ...] = field(converter=tuple)
+    values: tuple[Value, ...] = field(converter=_values)
 
     def violations(self, data: pa.Table) -> "NDArray[np.bool_]":
         held = _column(data, self.column)

@@ -12,7 +12,7 @@ from typing import Literal, Self
 import pyarrow as pa
 from attrs import define, field
 
-from intonaco.core.errors import AlreadyExistsError, ConflictError, CorruptError, IntonacoError, InvalidError, MissingError, SchemaError
+from intonaco.core.errors import AlreadyExistsError, ConflictError, CorruptError, IntonacoError, InvalidError, MissingError
 from intonaco.core.references import check_name
 from intonaco.core.schema import Schema
 from intonaco.core.urls import StoreUrl
@@ -23,6 +23,7 @@ from intonaco.infra.storage.deltaexpiry import expirable, expire
 from intonaco.infra.storage.deltafiles import Files
 from intonaco.infra.storage.deltahistory import Log
 from intonaco.infra.storage.deltalog import Entry, entry_name
+from intonaco.infra.storage.deltaparts import check_delta_names
 from intonaco.infra.storage.files import FileBlobStore
 from intonaco.infra.storage.tables import Part, Snapshot, TableStore
 
@@ -132,8 +133,7 @@ class DeltaTableStore(TableStore):
         return ""
 
     def _store(self, table: str, data: pa.Table, schema: Schema, checks: Sequence[Check]) -> tuple[Part, ...]:
-        if not schema.fields:
-            raise SchemaError(f"table {table} needs at least one column")
+        check_delta_names(schema, table)
         rows = conform(data, schema)
         require(table, rows, list(checks))
         starts = range(0, rows.num_rows, _ROWS_PER_PART)

@@ -6,12 +6,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from attrs import evolve
 
-from intonaco.core.errors import CorruptError
+from intonaco.core.errors import CorruptError, SchemaError
 from intonaco.core.schema import Field, Schema
 from intonaco.infra.storage.arrow import conform
 from intonaco.infra.storage.arrowtypes import SCALARS
 
-__all__ = ["delta_schema", "read_rows", "rows_as_parquet"]
+__all__ = ["check_delta_names", "delta_schema", "read_rows", "rows_as_parquet"]
 
 # Delta knows no unsigned numbers: each is kept in the next type that holds all its values.
 _WIDER = {"uint8": "int16", "uint16": "int32", "uint32": "int64"}
@@ -30,6 +30,18 @@ _DELTA = {
     "json": "string",
     "timestamp": "timestamp",
 }
+
+
+def check_delta_names(schema: Schema, table: str) -> None:
+    """Raise SchemaError for names that readers of Delta tables cannot hold."""
+    if not schema.fields:
+        raise SchemaError(f"table {table} needs at least one column")
+    seen: dict[str, str] = {}
+    for name in schema.names:
+        other = seen.setdefault(name.lower(), name)
+        if not name or other != name:
+            fault = f"the columns {other!r} and {name!r} differ only in case" if name else "a column has no name"
+            raise SchemaError(f"table {table}: {fault}, which readers of Delta tables refuse", field=name)
 
 
 def delta_schema(schema: Schema) -> dict[str, object]:

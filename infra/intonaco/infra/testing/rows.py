@@ -31,7 +31,7 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "timestamp": _integers(-(2**62), 2**62),
     "json": st.sampled_from(["null", "{}", '{"a": [1, 2.5, "ü"]}']),
 }
-_NAMES = ("a", "A", "b", "a.b", "ü", "with space", "n/0", "list", "element")
+_NAMES = ("a", "b", "a.b", "ü", "with space", "n/0", "list", "element")
 _SHAPES = [(), (), (), (1,), (3,), (2, 2), (-1,), (-1, 2)]
 
 
