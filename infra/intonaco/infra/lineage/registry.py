@@ -10,12 +10,11 @@ from attrs import define, evolve, field
 from intonaco.core.errors import InvalidError, MissingError
 from intonaco.core.references import Reference, check_name
 from intonaco.core.schema import suggestion
-from intonaco.infra.lineage.artifacts import insert_new
 from intonaco.infra.lineage.cells import Cell, Cells
-from intonaco.infra.lineage.seals import check_seal, sealed
-from intonaco.infra.lineage.tables import ALIASES, INPUTS, MODELS, MOVES, USES, VERSIONS
+from intonaco.infra.lineage.tables import INPUTS, MOVES, USES, VERSIONS
 from intonaco.infra.lineage.versions import Line, Move, Version, row_of_version, version_of_row
 from intonaco.infra.storage.databases import serialize
+from intonaco.infra.storage.seals import seal, verify
 from intonaco.infra.workspace import Workspace
 
 __all__ = ["Move", "Registry", "Version"]
@@ -89,9 +88,7 @@ class Registry:
         if newest is not None and newest.package == draft.package:
             return newest
         version = evolve(draft, number=newest.number + 1 if newest else 1, new=True)
-        if newest is None:
-            insert_new(connection, MODELS, {**line.keys(), "created_us": version.created_us})
-        connection.execute(VERSIONS.insert(), sealed(row_of_version(version)))
+        connection.execute(VERSIONS.insert(), _sealed(row_of_version(version)))
         read = [*uses, *_tables_of_run(connection, version.run_id)]
         _insert_uses(connection, line, version.number, [Reference.parse(each, project=line.project) for each in read])
         self.workspace.catalog.record_change(connection, "versions", version.reference, at_us=version.created_us)
@@ -115,9 +112,8 @@ class Registry:
 
     def models(self) -> list[str]:
         """The names of all models of the project, sorted."""
-        query = sql.select(MODELS.c.model).where(MODELS.c.project == self.project).distinct().order_by(MODELS.c.model)
         with self.workspace.catalog.read() as connection:
-            return list(connection.execute(query).scalars())
+            return _models(connection, self.project)
 
     def versions(self, model: str, partition: str = "") -> list[Version]:
         """All versions of a model, the oldest first; MissingError if there is no such model."""
@@ -156,18 +152,14 @@ class Registry:
             return move
 
     def _move(self, connection: sql.Connection, line: Line, move: Move) -> None:
-        connection.execute(ALIASES.delete().where(line.where(ALIASES), ALIASES.c.alias == move.alias))
-        if move.after is not None:
-            connection.execute(ALIASES.insert(), {**line.keys(), "alias": move.alias, "number": move.after})
-        connection.execute(MOVES.insert(), sealed({**line.keys(), **_row_of_move(move)}))
+        connection.execute(MOVES.insert(), _sealed({**line.keys(), **_row_of_move(move)}))
         self.workspace.catalog.record_change(connection, "aliases", str(line.at(move.alias)), at_us=move.at_us)
 
     def history(self, model: str, partition: str = "") -> list[Move]:
         """All moves of the model's aliases, the oldest first."""
         line = self._line(model, partition)
         with self.workspace.catalog.read() as connection:
-            rows = connection.execute(sql.select(MOVES).where(line.where(MOVES)).order_by(MOVES.c.id)).mappings().all()
-        return [_move_of_row(row) for row in rows]
+            return _moves(connection, line)
 
     def uses(self, reference: str) -> list[Version]:
         """The versions, of any project, that were made from a table or read a feature: who feels it if that changes."""
@@ -215,15 +207,25 @@ def _number(connection: sql.Connection, line: Line, version: str) -> int:
 def _missing(connection: sql.Connection, line: Line, version: str) -> MissingError:
     newest = connection.execute(sql.select(sql.func.max(VERSIONS.c.number)).where(line.where(VERSIONS))).scalar()
     if newest is None:
-        query = sql.select(MODELS.c.model).where(MODELS.c.project == line.project).distinct()
-        return MissingError(f"no {line}", hint=suggestion(line.model, connection.execute(query).scalars()), field=line.model)
+        return MissingError(f"no {line}", hint=suggestion(line.model, _models(connection, line.project)), field=line.model)
     aliases = ", ".join(sorted(_aliases(connection, line))) or "none"
     return MissingError(f"{line} has no version {version!r}", hint=f"its versions are 1 to {newest}, its aliases: {aliases}", field=version)
 
 
+def _models(connection: sql.Connection, project: str) -> list[str]:
+    query = sql.select(VERSIONS.c.model).where(VERSIONS.c.project == project).distinct().order_by(VERSIONS.c.model)
+    return list(connection.execute(query).scalars())
+
+
+def _moves(connection: sql.Connection, line: Line) -> list[Move]:
+    rows = connection.execute(sql.select(MOVES).where(line.where(MOVES)).order_by(MOVES.c.id)).mappings()
+    return [_move_of_row(row) for row in rows]
+
+
 def _aliases(connection: sql.Connection, line: Line) -> dict[str, int]:
-    query = sql.select(ALIASES.c.alias, ALIASES.c.number).where(line.where(ALIASES)).order_by(ALIASES.c.alias)
-    return {row.alias: row.number for row in connection.execute(query)}
+    """What the last move of each alias says."""
+    last = {move.alias: move.after for move in _moves(connection, line)}
+    return {alias: number for alias, number in sorted(last.items()) if number is not None}
 
 
 def _check_alias(alias: str, by: str) -> None:
@@ -243,14 +245,17 @@ def _tables_of_run(connection: sql.Connection, run_id: str) -> list[str]:
 def _insert_uses(connection: sql.Connection, line: Line, number: int, read: Iterable[Reference]) -> None:
     for each in dict.fromkeys(read):
         plain = str(evolve(each, version=""))
-        insert_new(connection, USES, {**line.keys(), "number": number, "reference": plain, "at": each.version})
+        connection.execute(USES.insert(), _sealed({**line.keys(), "number": number, "reference": plain, "at": each.version}))
 
 
 def _row_of_move(move: Move) -> dict[str, Any]:
     return {name: getattr(move, name) for name in ("alias", "before", "after", "by", "why", "at_us")}
 
 
+def _sealed(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "seal": seal(row)}
+
+
 def _move_of_row(row: sql.RowMapping) -> Move:
-    values = {name: row[name] for name in MOVES.columns.keys() if name != "id"}  # noqa: SIM118
-    check_seal(values, f"a move of alias {row['alias']!r} of model {row['model']!r}")
+    verify(row, leave_out=("id",), where="the history of aliases")
     return Move(**{name: row[name] for name in ("alias", "before", "after", "by", "why", "at_us")})

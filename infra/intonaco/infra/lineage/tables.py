@@ -6,7 +6,7 @@ import sqlalchemy as sql
 
 from intonaco.infra.storage.catalog import Room
 
-__all__ = ["ALIASES", "ARTIFACTS", "INPUTS", "MEMOS", "METRICS", "MODELS", "MOVES", "ROOM", "RUNS", "STEPS", "USES", "VERSIONS"]
+__all__ = ["ARTIFACTS", "INPUTS", "MEMOS", "METRICS", "MOVES", "ROOM", "RUNS", "STEPS", "USES", "VERSIONS"]
 
 _TABLES = sql.MetaData()
 
@@ -118,15 +118,8 @@ MEMOS = sql.Table(
     sql.Column("seal", sql.Text, nullable=False),
 )
 
-#: A line of versions; `partition` is empty for a model that has no partitions.
-MODELS = sql.Table(
-    "lineage_model",
-    _TABLES,
-    *(sql.Column(name, sql.Text, primary_key=True) for name in ("project", "model", "partition")),
-    sql.Column("created_us", sql.BigInteger, nullable=False),
-)
-
-#: `cells`, `reports` (names to digests of artifacts) and `parents` are JSON. A row is never changed.
+#: `partition` is empty for a model that has no partitions; `cells`, `reports` (names to digests of artifacts) and `parents` are
+#: JSON. A row is never changed.
 VERSIONS = sql.Table(
     "lineage_version",
     _TABLES,
@@ -148,17 +141,12 @@ USES = sql.Table(
     sql.Column("number", sql.Integer, primary_key=True, autoincrement=False),
     sql.Column("reference", sql.Text, primary_key=True),
     sql.Column("at", sql.Text, primary_key=True),
+    sql.Column("seal", sql.Text, nullable=False),
     sql.Index("lineage_use_reference", "reference"),
 )
 
-ALIASES = sql.Table(
-    "lineage_alias",
-    _TABLES,
-    *(sql.Column(name, sql.Text, primary_key=True) for name in ("project", "model", "partition", "alias")),
-    sql.Column("number", sql.Integer, nullable=False),
-)
-
-#: Who moved an alias, from which version (NULL: it was new) to which (NULL: it was removed); rows are only added.
+#: Who moved an alias, from which version (NULL: it was new) to which (NULL: it was removed); rows are only added, and the last
+#: one of an alias says what it names.
 MOVES = sql.Table(
     "lineage_move",
     _TABLES,

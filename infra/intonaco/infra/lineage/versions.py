@@ -10,8 +10,7 @@ from attrs import field, frozen
 
 from intonaco.core.references import Reference
 from intonaco.infra.lineage.cells import Cells
-from intonaco.infra.lineage.seals import check_seal
-from intonaco.infra.lineage.tables import VERSIONS
+from intonaco.infra.storage.seals import verify
 
 __all__ = ["Line", "Move", "Version", "row_of_version", "version_of_row"]
 
@@ -130,7 +129,7 @@ def row_of_version(version: Version) -> dict[str, Any]:
 
 def version_of_row(row: sql.RowMapping) -> Version:
     """The version of a row; CorruptError if the row is not as it was written."""
-    check_seal({name: row[name] for name in VERSIONS.columns.keys()}, f"version {row['number']} of model {row['model']!r}")  # noqa: SIM118
+    verify(row, where="the registry of models")
     plain = {name: row[name] for name in _PLAIN}
     return Version(
         **plain,

@@ -16,10 +16,8 @@ def upgrade() -> None:
     _metrics()
     _artifacts()
     _memos()
-    _models()
     _versions()
     _uses()
-    _aliases()
     _moves()
 
 
@@ -101,10 +99,6 @@ def _memos() -> None:
     )
 
 
-def _models() -> None:
-    op.create_table("lineage_model", *_keys("project", "model", "partition"), sql.Column("created_us", sql.BigInteger, nullable=False))
-
-
 def _versions() -> None:
     op.create_table(
         "lineage_version",
@@ -125,13 +119,9 @@ def _uses() -> None:
         *_keys("project", "model", "partition"),
         sql.Column("number", sql.Integer, primary_key=True, autoincrement=False),
         *_keys("reference", "at"),
+        *_texts("seal"),
     )
     op.create_index("lineage_use_reference", "lineage_use", ["reference"])
-
-
-def _aliases() -> None:
-    number = sql.Column("number", sql.Integer, nullable=False)
-    op.create_table("lineage_alias", *_keys("project", "model", "partition", "alias"), number)
 
 
 def _moves() -> None:
