@@ -1,0 +1,56 @@
+"""Keys of entries: one for each project, view, version and entity, so built that different ones never meet."""
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+from intonaco.core.errors import SchemaError
+
+__all__ = ["entity_key", "view_prefix"]
+
+#: Keeps features apart from whatever else lives in the store; the byte behind it is the format of keys.
+_ROOM = b"features\x00\x01"
+_LENGTH = struct.Struct(">I")
+_WHOLE = struct.Struct(">q")
+
+
+def view_prefix(project: str, view: str, version: int) -> bytes:
+    """What all keys of a version of a view start with, and no others."""
+    return _ROOM + b"".join(_sized(part.encode()) for part in (project, view)) + _LENGTH.pack(version)
+
+
+def entity_key(prefix: bytes, values: Sequence[Any], dtypes: Sequence[str]) -> bytes | None:
+    """The key of an entity; None if one of its keys is null, for such an entity there is none.
+
+    Raises
+    ------
+    SchemaError
+        A value is not of its type.
+    """
+    parts = [prefix]
+    for value, dtype in zip(values, dtypes, strict=True):
+        if value is None:
+            return None
+        if dtype == "str" and isinstance(value, str):
+            text = value.encode("utf-8", "surrogatepass")
+            parts.append(b"s" + _LENGTH.pack(len(text)) + text)
+        else:
+            parts.append(_other(value, dtype))
+    return b"".join(parts)
+
+
+def _other(value: Any, dtype: str) -> bytes:
+    if dtype == "bytes" and isinstance(value, bytes):
+        return b"b" + _sized(value)
+    if dtype == "bool" and isinstance(value, bool):
+        return b"t\x01" if value else b"t\x00"
+    if dtype.startswith(("int", "uint", "timestamp")) and isinstance(value, int) and not isinstance(value, bool):
+        try:
+            return b"i" + _WHOLE.pack(value)
+        except struct.error as error:
+            raise SchemaError(f"the key {value} is beyond 64 bits") from error
+    raise SchemaError(f"the key {value!r} is a {type(value).__name__}, expected {dtype}")
+
+
+def _sized(part: bytes) -> bytes:
+    return _LENGTH.pack(len(part)) + part
