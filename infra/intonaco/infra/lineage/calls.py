@@ -16,10 +16,10 @@ from intonaco.infra.lineage.steps import Outcome, Step
 from intonaco.infra.lineage.tables import INPUTS, STEPS
 from intonaco.infra.storage.seals import seal
 
-__all__ = ["StepCall", "caller_in", "input_row", "now_us", "told"]
+__all__ = ["StepCall", "caller_in", "current_key", "input_row", "now_us", "told"]
 
 _NO_ARTIFACT = Artifact(digest="", kind="", size_bytes=0)
-_caller: ContextVar[tuple[str, int]] = ContextVar("caller", default=("", 0))
+_caller: ContextVar[tuple[str, int, str]] = ContextVar("caller", default=("", 0, ""))
 
 
 def now_us() -> int:
@@ -37,9 +37,14 @@ def caller_in(run: str) -> int:
     return _caller.get()[1] if _caller.get()[0] == run else 0
 
 
+def current_key() -> str:
+    """The key of the step that goes on in this thread or task, under which it may keep what lets it resume; else empty."""
+    return _caller.get()[2]
+
+
 @contextmanager
-def _calling(run: str, number: int) -> Iterator[None]:
-    token = _caller.set((run, number))
+def _calling(run: str, number: int, key: str) -> Iterator[None]:
+    token = _caller.set((run, number, key))
     try:
         yield
     finally:
@@ -65,6 +70,8 @@ class StepCall:
         What the run gives to steps that ask for it.
     number, parent
         Which of the run's steps this is, and which one calls it; 0 if the run does.
+    fresh
+        Whether nothing of earlier calls may be used.
     """
 
     run: str
@@ -76,11 +83,12 @@ class StepCall:
     key: Key
     number: int
     parent: int
+    fresh: bool
     _row: dict[str, Any] = field(factory=dict, init=False)
 
     def recall(self) -> Outcome[Any] | None:
         """The recorded result of the key, if its artifact is still there."""
-        memo = Memos(self.artifacts).find(self.key.digest)
+        memo = None if self.fresh else Memos(self.artifacts).find(self.key.digest)
         if memo is None or not self.artifacts.present(memo.artifact):
             return None
         with self.artifacts.workspace.catalog.transaction() as connection:
@@ -93,7 +101,7 @@ class StepCall:
             self._insert(connection, status="running", memoized=False, **_NO_ARTIFACT.to_json())
         begun = time.perf_counter()
         try:
-            with _calling(self.run, self.number):
+            with _calling(self.run, self.number, "" if self.fresh else self.key.digest):
                 value = self.step.function(**self._loaded())
             artifact = self.artifacts.write(value)
         except BaseException as error:

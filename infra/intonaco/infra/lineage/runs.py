@@ -189,10 +189,10 @@ class Run:
             key=key_of(step, arguments, self._engines(step)),
             number=self._next(),
             parent=caller_in(self.id),
+            fresh=self.fresh or not step.memoize,
         )
         with telemetry.span("step", function=step.path):
-            recalled = call.recall() if step.memoize and not self.fresh else None
-            return recalled or call.perform()
+            return call.recall() or call.perform()
 
     def use(self, name: str, value: Any) -> Artifact:
         """Record that the run as a whole was given an artifact, such as a parent model's package."""
