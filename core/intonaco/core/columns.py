@@ -12,7 +12,7 @@ from attrs import field, frozen
 from numpy.typing import NDArray
 
 from intonaco.core.errors import SchemaError
-from intonaco.core.schema import DTYPES, Field, suggestion
+from intonaco.core.fields import DTYPES, Field, suggestion
 
 __all__ = ["Column", "Columns", "Masked", "Ragged", "check_column", "concatenate", "present", "rows_of", "take"]
 

@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 
 from intonaco.core.discovery import HOOKS_GROUP, PLUGIN_GROUP, distribution, entry_points, extras, load_path, platforms
 from intonaco.core.errors import DefinitionError, NotRegisteredError, PluginError
-from intonaco.core.schema import suggestion
+from intonaco.core.fields import suggestion
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -12,7 +12,7 @@ import attrs
 import msgspec
 
 from intonaco.core.errors import IntonacoError, SettingsError
-from intonaco.core.schema import suggestion
+from intonaco.core.fields import suggestion
 from intonaco.core.urls import without_secrets
 
 __all__ = ["read_settings"]

@@ -1,0 +1,72 @@
+"""Fields: what one column is called, what it holds, and whether a value may be missing."""
+
+import difflib
+from collections.abc import Iterable
+
+from attrs import field, frozen
+
+from intonaco.core.errors import SchemaError
+
+__all__ = ["DTYPES", "Field", "suggestion"]
+
+#: What a column holds. `timestamp` is microseconds since 1970 in UTC; `json` is a str that holds one JSON value.
+DTYPES = (
+    *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64"),
+    *("str", "bytes", "timestamp", "json"),
+)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'?` for the nearest known name, else the list of them."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
+
+
+def _lengths(given: Iterable[int]) -> tuple[int, ...]:
+    return tuple(given)
+
+
+def _words(given: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(given, str):
+        raise SchemaError(f"{given!r} was given where a list of words was expected")
+    return tuple(given)
+
+
+@frozen(kw_only=True)
+class Field:
+    """One column.
+
+    Parameters
+    ----------
+    shape
+        Of one row: `()` for a scalar, `(28, 28)` for an image; -1 for the one leading axis whose length varies (`Ragged`).
+    categories
+        All values that a categorical column of `str` may hold, in the order of their codes; empty if it is not categorical.
+    tags
+        Free words; `private` marks personal data.
+    """
+
+    name: str = field(kw_only=False)
+    dtype: str = field(kw_only=False)
+    nullable: bool = False
+    shape: tuple[int, ...] = field(default=(), converter=_lengths)
+    categories: tuple[str, ...] = field(default=(), converter=_words)
+    unit: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = field(default=(), converter=_words)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.name:
+            raise SchemaError("a column needs a name")
+        if self.dtype not in DTYPES:
+            raise self._fault(f"has the unknown type {self.dtype!r}", suggestion(self.dtype, DTYPES))
+        if any(length < 1 for length in self.shape[1:]) or (self.shape and self.shape[0] < 1 and self.shape[0] != -1):
+            raise self._fault(f"has the shape {self.shape}", "lengths are at least 1; only the first axis may vary, written -1")
+        if self.categories and self.dtype != "str":
+            raise self._fault(f"has categories, but is {self.dtype}", "only a column of str is categorical")
+        if len(set(self.categories)) != len(self.categories):
+            raise self._fault(f"names a category twice: {', '.join(self.categories)}")
+
+    def _fault(self, what: str, hint: str = "") -> SchemaError:
+        return SchemaError(f"column {self.name!r} {what}", hint=hint, field=self.name)
