@@ -1,21 +1,24 @@
 """Metrics that are means over rows, measured for all rows and for each segment, with intervals."""
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from intonaco.core.columns import Column, Columns, Masked, Ragged
 from intonaco.core.errors import SchemaError
 from intonaco.infra.lineage.cells import Cell
 
 __all__ = ["mean_cells"]
 
 _SMALLEST_SEGMENT = 30
+_MOST_SEGMENTS = 64
 _WIDTH = 1.959963984540054  # of a 95 % interval, in standard errors of a normal variable
 
 
-def mean_cells(metric: str, values: NDArray[Any], segments: Mapping[str, NDArray[Any]] | None = None, *, at_least: int = _SMALLEST_SEGMENT) -> list[Cell]:
+def mean_cells(
+    metric: str, values: NDArray[Any], segments: Columns | None = None, *, at_least: int = _SMALLEST_SEGMENT, at_most: int = _MOST_SEGMENTS
+) -> list[Cell]:
     """The mean of one value per row: of all rows, then of each segment.
 
     Parameters
@@ -23,9 +26,11 @@ def mean_cells(metric: str, values: NDArray[Any], segments: Mapping[str, NDArray
     values : shape (rows,)
         Such as absolute errors, or 1.0 where a prediction was right; NaN does not count.
     segments : each of shape (rows,)
-        Names of segment columns to each row's segment.
+        Names of columns to each row's segment. Texts, whole numbers and bools make segments; other columns do not.
     at_least
         Segments with fewer rows are left out.
+    at_most
+        Columns with more different values make no segments.
 
     Notes
     -----
@@ -37,17 +42,23 @@ def mean_cells(metric: str, values: NDArray[Any], segments: Mapping[str, NDArray
     for name, column in (segments or {}).items():
         if len(column) != len(numbers):
             raise SchemaError(f"segment {name!r} has {len(column)} rows, the metric {metric!r} {len(numbers)}", field=name)
-        for value, rows in _groups(column[counted]):
-            if len(rows) >= at_least:
-                cells.append(_cell(f"{name}={value}", metric, numbers[counted][rows]))
+        groups = _groups(column, counted, at_most)
+        cells += [_cell(f"{name}={value}", metric, numbers[counted][rows]) for value, rows in groups if len(rows) >= at_least]
     return cells
 
 
-def _groups(column: NDArray[Any]) -> Iterator[tuple[Any, NDArray[np.intp]]]:
-    unique, codes = np.unique(column.astype(str) if column.dtype == object else column, return_inverse=True)
-    order = np.argsort(codes, kind="stable")
+def _groups(column: Column, counted: NDArray[np.bool_], at_most: int) -> list[tuple[Any, NDArray[np.intp]]]:
+    """Each value of a column, and the rows, among those that count, that hold it."""
+    values, missing = (column.values, column.missing) if isinstance(column, Masked) else (column, None)
+    if isinstance(values, Ragged) or values.ndim > 1 or values.dtype.kind not in "OUbiu":
+        return []
+    texts = values if values.dtype.kind in "biu" and missing is None else values.astype(str)
+    named = texts[counted] if missing is None else np.where(missing, "missing", texts)[counted]
+    unique, codes = np.unique(named, return_inverse=True)
+    if len(unique) > at_most:
+        return []
     ends = np.cumsum(np.bincount(codes, minlength=len(unique)))
-    yield from zip(unique, np.split(order, ends[:-1]), strict=True)
+    return list(zip(unique, np.split(np.argsort(codes, kind="stable"), ends[:-1]), strict=True))
 
 
 def _cell(segment: str, metric: str, values: NDArray[np.float64]) -> Cell:

@@ -37,12 +37,11 @@ class Regression(Task):
     requires: ClassVar[tuple[str, ...]] = ("lightgbm",)
     target: str = field(kw_only=False)
     loss: Literal["l1", "l2"] = "l1"
-    rounds: int = 300
-    leaves: int = 63
+    rounds: int = 400
 
     def fit(self, examples: Examples, params: Mapping[str, Any]) -> Any:
-        chosen = {"objective": f"regression_{self.loss}" if self.loss == "l1" else "regression", "num_leaves": self.leaves, "learning_rate": 0.1}
-        return fit_trees(examples, numbers(examples, self.target), {**chosen, **params}, self.rounds)
+        objective = {"l1": "regression_l1", "l2": "regression"}[self.loss]
+        return fit_trees(examples, numbers(examples, self.target), {"objective": objective, **params}, self.rounds)
 
     def evaluate(self, predictions: Columns, examples: Examples) -> Sequence[Cell]:
         error = self.errors(predictions, examples)
@@ -53,10 +52,10 @@ class Regression(Task):
 
     def space(self) -> Mapping[str, Dimension]:
         return {
-            "num_leaves": Int(31, 255, log=True),
-            "learning_rate": Float(0.04, 0.2, log=True),
-            "min_data_in_leaf": Int(20, 200, log=True),
-            "feature_fraction": Float(0.4, 1.0),
+            "num_leaves": Int(31, 127, log=True),
+            "learning_rate": Float(0.06, 0.12, log=True),
+            "min_data_in_leaf": Int(50, 500, log=True),
+            "feature_fraction": Float(0.3, 0.8),
         }
 
     def errors(self, predictions: Columns, examples: Examples) -> NDArray[np.float64]:

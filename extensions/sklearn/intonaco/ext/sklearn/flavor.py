@@ -12,7 +12,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from intonaco.core.columns import Column, Columns, Masked, rows_of
 from intonaco.core.errors import CorruptError, DefinitionError
-from intonaco.core.schema import Schema
+from intonaco.core.schema import Field, Schema
 from intonaco.ext.sklearn.archive import canonical, check_members
 from intonaco.infra.serving.flavor import Flavor
 from intonaco.infra.serving.matrix import MatrixForm
@@ -105,14 +105,23 @@ def _check_fit(model: Any, signature: Signature) -> None:
     classes = _classes(model)
     if classes is None:
         for each in signature.outputs:
-            if not each.dtype.startswith(("float", "int")):
-                given = f"output {each.name!r} is {each.dtype}"
-                raise DefinitionError(f"{given}; a {type(model).__name__} without probabilities gives numbers", field=each.name)
+            _check_answer(model, each)
         return
     check_classes(signature.outputs, len(classes) if len(classes) > 2 else 1, f"this {type(model).__name__}")
     for each in signature.outputs:
         if each.dtype == "str" and set(each.categories) != set(classes):
             raise DefinitionError(f"output {each.name!r} has other categories than the model's classes {classes}", field=each.name)
+
+
+def _check_answer(model: Any, output: Field) -> None:
+    """Hold an output to what `predict` of a model without probabilities gives: a number, or one of its classes."""
+    classes = [str(value) for value in getattr(model, "classes_", ())]
+    given = f"output {output.name!r} is {output.dtype}"
+    if output.dtype == "str" and not (classes and set(output.categories) == set(classes)):
+        what = f"tells {classes}" if classes else "gives numbers"
+        raise DefinitionError(f"{given} of {list(output.categories)}; this {type(model).__name__} {what}", field=output.name)
+    if output.dtype != "str" and not output.dtype.startswith(("float", "int")):
+        raise DefinitionError(f"{given}; this {type(model).__name__} gives numbers or names", field=output.name)
 
 
 def _order(model: Any, outputs: Schema) -> NDArray[np.intp] | None:
@@ -138,10 +147,10 @@ class SklearnServable(Servable):
             return columns_from_json({name: [] for name in self.signature.outputs.names}, self.signature.outputs)
         given = self.form(columns)
         if self.order is None:
-            return {each.name: _numbers(self.model.predict(given), each.dtype) for each in self.signature.outputs}
+            return {each.name: _answers(self.model.predict(given), each.dtype) for each in self.signature.outputs}
         scores = np.asarray(self.model.predict_proba(given), dtype=np.float64)[:, self.order]
         return named_scores(scores[:, 1] if scores.shape[1] == 2 else scores, self.signature.outputs)
 
 
-def _numbers(answer: Any, dtype: str) -> Column:
-    return np.asarray(answer, dtype=dtype)
+def _answers(answer: Any, dtype: str) -> Column:
+    return np.asarray(answer).astype(str).astype(object) if dtype == "str" else np.asarray(answer, dtype=dtype)
