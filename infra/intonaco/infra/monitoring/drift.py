@@ -109,19 +109,24 @@ def psi(counts: NDArray[np.int64], reference: NDArray[np.int64]) -> NDArray[np.f
     reference : shape (bins,)
         Rows of the reference in the same bins.
 
+    Returns
+    -------
+    NDArray
+        A number for each window, at least 0; NaN for a window without rows.
+
     Examples
     --------
     >>> psi(np.array([[500, 500], [900, 100]]), np.array([5000, 5000])).round(3)
     array([0.   , 0.878])
     """
-    n, m = counts.sum(axis=1, keepdims=True), int(reference.sum())
+    n, m = counts.sum(axis=1, keepdims=True), np.float64(reference.sum())
     used = (counts > 0) | (reference > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = np.where(counts > 0, counts, 0.5) / n
         q = np.where(reference > 0, reference, 0.5) / m
         raw = np.where(used, (p - q) * np.log(p / q), 0.0).sum(axis=1)
         chance = (used.sum(axis=1) - 1) * (1 / n[:, 0] + 1 / m)
-    return np.asarray(np.maximum(raw - chance, 0.0), dtype=np.float64)
+        return np.asarray(np.maximum(raw - chance, 0.0), dtype=np.float64)
 
 
 def _measured(each: ColumnReference, columns: Columns, buckets: Buckets, at_least: int) -> Matrix:
@@ -131,7 +136,7 @@ def _measured(each: ColumnReference, columns: Columns, buckets: Buckets, at_leas
         raise SchemaError(f"the rows have no column {each.name!r}, whose drift is to be measured", hint=hint, field=each.name)
     counts, nulls = _tally(each, columns, buckets)
     n = counts.sum(axis=1)
-    moved = np.stack([psi(counts=each.coarse(counts), reference=each.coarse(each.tally[None])[0]), _distance(each, counts)])
+    moved = np.stack([psi(each.coarse(counts), each.coarse(each.tally[None])[0]), _distance(each, counts)])
     with np.errstate(invalid="ignore"):
         change = nulls / (n + nulls) - each.null_share
     return np.vstack([np.where(n < at_least, np.nan, moved), np.where(n + nulls < at_least, np.nan, change), n])

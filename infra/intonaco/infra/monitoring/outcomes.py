@@ -141,13 +141,20 @@ def _key_codes(predictions: Columns, labels: Columns, keys: tuple[str, ...]) -> 
 
 def _encoded(name: str, left: Column, right: Column) -> NDArray[np.int64]:
     sides = [pa.array(_plain(side), mask=~present(side)) for side in (left, right)]
-    if sides[0].type != sides[1].type:
-        try:
-            sides[1] = sides[1].cast(sides[0].type)
-        except pa.ArrowException as error:
-            raise SchemaError(f"the key {name!r} is {sides[0].type} in predictions and {sides[1].type} in labels", field=name) from error
-    encoded = pc.dictionary_encode(pa.concat_arrays(sides), null_encoding="encode")
+    kind = _common(*(side.type for side in sides))
+    if kind is None:
+        raise SchemaError(f"the key {name!r} is {sides[0].type} in the predictions and {sides[1].type} in the labels", field=name)
+    encoded = pc.dictionary_encode(pa.concat_arrays([side.cast(kind) for side in sides]), null_encoding="encode")
     return np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _common(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:
+    """A type for keys of both; None if they cannot be equal. No rows, and nulls alone, go with any type."""
+    if left == right or pa.types.is_null(right):
+        return left
+    if pa.types.is_null(left):
+        return right
+    return pa.int64() if pa.types.is_integer(left) and pa.types.is_integer(right) else None
 
 
 def _plain(column: Column) -> NDArray[np.generic]:
@@ -173,10 +180,10 @@ def _first_after(
     following = np.minimum.accumulate(places[::-1])[::-1]  # the next label behind each place, of whatever key
     found = np.append(order, -1)[following]
     same = (found >= 0) & (keys[found] == keys[order])
-    rows = np.where(same, usable[found - len(wanted)] if len(usable) else -1, -1)
-    answer = np.full(len(wanted), -1, dtype=np.intp)
-    answer[order[~is_label]] = rows[~is_label]
-    return answer
+    answered = same & ~is_label
+    rows = np.full(len(wanted), -1, dtype=np.intp)
+    rows[order[answered]] = usable[found[answered] - len(wanted)]
+    return rows
 
 
 def _taken(column: Column, rows: NDArray[np.intp]) -> Column:

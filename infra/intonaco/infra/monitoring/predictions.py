@@ -1,16 +1,24 @@
 """Predictions: what an endpoint answered, as columns, wherever they come from."""
 
 from collections import Counter
+from typing import Self
 
 import numpy as np
+import pyarrow as pa
 from attrs import field, frozen
 from numpy.typing import NDArray
 
 from intonaco.core.columns import Column, Columns, rows_of, take
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import suggestion
+from intonaco.infra.compute.timeline import as_us_array
+from intonaco.infra.storage.arrow import from_arrow
 
 __all__ = ["Predictions"]
+
+#: What the ledger keeps beside the given columns, under names of its own.
+_ABOUT = ("prediction_id", "prediction_row", "predicted_at", "model_version", "ledger_offset")
+_FEATURE, _STATUS, _OUTPUT = "feature.", "status.", "output."
 
 
 @frozen(kw_only=True, eq=False)
@@ -48,6 +56,21 @@ class Predictions:
             if rows != len(self.at_us) or rows != len(self.versions):
                 raise SchemaError(f"{rows} predictions of {self.endpoint!r} have {len(self.at_us)} times and {len(self.versions)} versions")
 
+    @classmethod
+    def of_ledger(cls, endpoint: str, table: pa.Table, model: str = "") -> Self:
+        """The predictions of a table that `Ledger.read` gave."""
+        held = from_arrow(table)
+        given = {name: column for name, column in held.items() if name not in _ABOUT and not name.startswith((_FEATURE, _STATUS, _OUTPUT))}
+        moments, versions = held["predicted_at"], held["model_version"]
+        return cls(
+            endpoint=endpoint,
+            at_us=as_us_array(moments),
+            columns={**given, **_named(_FEATURE, held)},
+            outputs=_named(_OUTPUT, held),
+            versions=np.asarray(versions),
+            model=model,
+        )
+
     def __len__(self) -> int:
         return len(self.at_us)
 
@@ -83,3 +106,7 @@ class Predictions:
             versions=self.versions[rows],
             model=self.model,
         )
+
+
+def _named(prefix: str, columns: Columns) -> dict[str, Column]:
+    return {name.removeprefix(prefix): column for name, column in columns.items() if name.startswith(prefix)}

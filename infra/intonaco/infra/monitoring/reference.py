@@ -137,8 +137,8 @@ def _kind(column: Column) -> Literal["number", "category", ""]:
         return "number"
     if values.dtype.kind in "bU":
         return "category"
-    first = next((value for value in values[:1000] if value is not None), None)
-    return "category" if values.dtype.kind == "O" and isinstance(first, str) else ""
+    first = next((value for value in values if value is not None), "") if values.dtype.kind == "O" else None
+    return "category" if isinstance(first, str) else ""
 
 
 def _summary(name: str, column: Column) -> ColumnReference:

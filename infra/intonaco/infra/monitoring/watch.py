@@ -19,10 +19,12 @@ from intonaco.infra.monitoring.monitors import Monitor
 from intonaco.infra.monitoring.outcomes import join_outcomes
 from intonaco.infra.monitoring.predictions import Predictions
 from intonaco.infra.monitoring.reference import Reference
+from intonaco.infra.serving.deployments import Deployments
+from intonaco.infra.serving.ledger import Ledger
 from intonaco.infra.storage.arrow import from_arrow
 from intonaco.infra.workspace import Workspace
 
-__all__ = ["REFERENCE", "Truth", "run_monitors", "watch_table"]
+__all__ = ["REFERENCE", "Truth", "read_predictions", "run_monitors", "watch_predictions", "watch_table"]
 
 #: Under this name a version's reports hold the digest of its training `Reference`.
 REFERENCE = "reference"
@@ -47,6 +49,34 @@ class Truth:
 
 def run_monitors(
     workspace: Workspace,
+    endpoint: str,
+    monitors: Sequence[Monitor],
+    *,
+    truth: Truth | None = None,
+    since: datetime | int | None = None,
+    at: datetime | int | None = None,
+    beside: Iterable[str] = (),
+    project: str = "",
+) -> Findings:
+    """What the monitors find in an endpoint's ledger, from `since` up to `at`; the rest as in `watch_predictions`."""
+    at_us = _now_us() if at is None else as_us(at)
+    predictions = read_predictions(workspace, endpoint, since=since, until=at_us, project=project)
+    return watch_predictions(workspace, predictions, monitors, truth=truth, at=at_us, beside=beside, project=project)
+
+
+def read_predictions(
+    workspace: Workspace, endpoint: str, *, since: datetime | int | None = None, until: datetime | int | None = None, project: str = ""
+) -> Predictions:
+    """The ledger of an endpoint from `since` up to before `until`; MissingError if it never recorded anything."""
+    inside = project or workspace.settings.project
+    bounds = (None if moment is None else as_us(moment) for moment in (since, until))
+    table = Ledger(workspace, inside).read(endpoint, *bounds)
+    routes = [route for each in Deployments(workspace, inside).wanted() if each.endpoint == endpoint for route in each.routes]
+    return Predictions.of_ledger(endpoint, table, next((route.model for route in routes), ""))
+
+
+def watch_predictions(
+    workspace: Workspace,
     predictions: Predictions,
     monitors: Sequence[Monitor],
     *,
@@ -55,7 +85,7 @@ def run_monitors(
     beside: Iterable[str] = (),
     project: str = "",
 ) -> Findings:
-    """What the monitors find in an endpoint's predictions; alerts that are new are recorded and told to listeners.
+    """What the monitors find in predictions; alerts that are new are recorded and told to listeners.
 
     Thresholds and drift relate to the version that made most of the predictions: to its held-out cells, and to the
     `Reference` that its reports hold.
@@ -67,7 +97,7 @@ def run_monitors(
     beside
         Metrics to follow though no monitor watches them.
     """
-    at_us = time.time_ns() // 1000 if at is None else as_us(at)
+    at_us = _now_us() if at is None else as_us(at)
     seen = predictions.between(None, at_us)
     held_out, reference = _compared_with(workspace, seen.version(), project)
     outcomes = None
@@ -82,11 +112,15 @@ def run_monitors(
 
 def watch_table(workspace: Workspace, monitor: TableMonitor, *, at: datetime | int | None = None, project: str = "") -> Findings:
     """What is out of bounds in the newest version of a table; alerts that are new are recorded and told to listeners."""
-    at_us = time.time_ns() // 1000 if at is None else as_us(at)
+    at_us = _now_us() if at is None else as_us(at)
     columns = _columns(workspace, monitor.table, monitor.columns, project)
     found = Findings(endpoint="", alerts=check_table(monitor, columns, at_us))
     Alerts(workspace, project).raise_(found.alerts, at_us)
     return found
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
 
 
 def _compared_with(workspace: Workspace, version: str, project: str) -> tuple[Cells, Reference | None]:
