@@ -11,6 +11,7 @@ import pytest
 
 from intonaco.core.errors import CorruptError, MissingError, SchemaError
 from intonaco.core.schema import Field, Schema
+from intonaco.infra.storage import delta
 from intonaco.infra.storage.arrow import to_arrow
 from intonaco.infra.storage.delta import DeltaTableStore
 from intonaco.infra.storage.files import FileBlobStore
@@ -219,10 +220,26 @@ def test_a_long_log_is_read_once(store: DeltaTableStore, monkeypatch: pytest.Mon
     assert reads == ["default/t/_delta_log/00000000000000000005.json"]
 
 
-def test_a_large_write_is_several_parts(store: DeltaTableStore) -> None:
-    snapshot = store.write("default/t", pa.table({"n": np.arange(2_000_001)}))
-    assert [part.rows for part in snapshot.parts] == [1_000_000, 1_000_000, 1]
-    assert store.read(snapshot)["n"].to_numpy().tolist() == list(range(2_000_001))
+def test_a_large_write_is_several_parts(store: DeltaTableStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delta, "ROWS_PER_PART", 1000)
+    snapshot = store.write("default/t", pa.table({"n": np.arange(2001)}))
+    assert [part.rows for part in snapshot.parts] == [1000, 1000, 1]
+    assert store.read(snapshot)["n"].to_pylist() == list(range(2001))
+
+
+def test_what_polars_holds_is_kept(store: DeltaTableStore) -> None:
+    rows = pl.DataFrame({"c": ["a", None], "e": ["x", "y"], "l": [[1], []], "v": [[1.0, 2.0]] * 2, "t": [1, 2]}).with_columns(
+        pl.col("c").cast(pl.Categorical),
+        pl.col("e").cast(pl.Enum(["x", "y", "z"])),
+        pl.col("v").cast(pl.Array(pl.Float32, 2)),
+        pl.col("t").cast(pl.Datetime("us", "UTC")),
+    )
+    snapshot = store.write("default/t", rows.to_arrow())
+    assert [each.categories for each in snapshot.schema][:2] == [("a",), ("x", "y", "z")]
+    assert store.write("default/t", rows.to_arrow()).rows == 4
+    found = pl.from_arrow(store.read(snapshot))
+    assert isinstance(found, pl.DataFrame)
+    assert found.with_columns(pl.col("c", "e").cast(pl.String)).equals(rows.with_columns(pl.col("c", "e").cast(pl.String)))
 
 
 @pytest.mark.parametrize("columns", [[], ["a", "A"], [""], ["a", "b", "a"]])

@@ -29,7 +29,7 @@ from intonaco.infra.storage.tables import Part, Snapshot, TableStore
 
 __all__ = ["DeltaTableStore"]
 
-_ROWS_PER_PART = 1_000_000
+ROWS_PER_PART = 1_000_000
 _ATTEMPTS = 200
 
 
@@ -136,8 +136,8 @@ class DeltaTableStore(TableStore):
         check_delta_names(schema, table)
         rows = conform(data, schema)
         require(table, rows, list(checks))
-        starts = range(0, rows.num_rows, _ROWS_PER_PART)
-        return tuple(self._files.write(table, rows.slice(start, _ROWS_PER_PART), schema) for start in starts)
+        starts = range(0, rows.num_rows, ROWS_PER_PART)
+        return tuple(self._files.write(table, rows.slice(start, ROWS_PER_PART), schema) for start in starts)
 
     def _gone(self, snapshot: Snapshot, error: MissingError) -> IntonacoError:
         """A part is not there: because its version was removed, or because it was lost."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection, Iterable
 
+from intonaco.core.errors import AlreadyExistsError
 from intonaco.infra.storage.deltafiles import written_at
 from intonaco.infra.storage.deltahistory import History, Log
 from intonaco.infra.storage.deltalog import Entry
@@ -26,7 +27,10 @@ def expire(log: Log, table: str, keep: Collection[int], older_than_s: float) -> 
     lost = tuple(sorted(set(_readable(history)) - set(_kept(history, keep)) - set(_untouched(history, names))))
     if lost:
         entry = Entry(version=history.next_version, schema=None, replaces=False, parts=(), token="", at_us=0, expired=lost)
-        log.commit(entry, history)
+        try:
+            log.commit(entry, history)
+        except AlreadyExistsError:
+            return expire(log, table, keep, older_than_s)
     for name in names:
         log.blobs.delete(name)
     return names

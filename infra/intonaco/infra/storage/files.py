@@ -47,8 +47,9 @@ class FileBlobStore(BlobStore):
         root = Path(given.path).absolute()
         try:
             make_folder(root)
-            os.close(os.open(root.resolve(), FOLDER))
-            return cls(root.resolve())
+            root = root.resolve(strict=True)
+            os.close(os.open(root, FOLDER))
+            return cls(root)
         except OSError as error:
             raise fault(root, "opened", error) from error
 
@@ -77,8 +78,8 @@ class FileBlobStore(BlobStore):
     def names(self, prefix: str = "") -> Iterator[str]:
         check_blob_prefix(prefix)
         start, _, _ = prefix.rpartition("/")
-        found = (name for name, entry in self._walk(start) if not entry.name.startswith("."))
-        yield from sorted(name for name in found if name.startswith(prefix))
+        found = self._files_below(f"{start}/" if start else "")
+        yield from sorted(name for name in found if name.startswith(prefix) and not _leaf(name).startswith("."))
 
     def delete(self, name: str) -> None:
         check_blob_name(name)
@@ -96,7 +97,7 @@ class FileBlobStore(BlobStore):
 
     def leftovers(self, older_than_s: float) -> list[str]:
         before = time.time() - older_than_s
-        return sorted(name for name, entry in self._walk("") if _is_leftover(entry.name) and _changed_before(entry, before))
+        return sorted(name for name in self._files_below("") if _is_leftover(_leaf(name)) and self._changed_before(name, before))
 
     def remove_leftover(self, leftover: str) -> int:
         leaf = _leaf(leftover)
@@ -160,20 +161,27 @@ class FileBlobStore(BlobStore):
             with suppress(OSError):
                 os.unlink(temporary, dir_fd=folder)
 
-    def _walk(self, start: str) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
-        """Every regular file below the folder `start`, with its name in the store."""
+    def _changed_before(self, name: str, moment: float) -> bool:
         try:
-            entries = list(os.scandir(self.root / start))
+            with self._folder(name) as folder:
+                return os.stat(_leaf(name), dir_fd=folder, follow_symlinks=False).st_mtime < moment
+        except FileNotFoundError:  # its writer has just finished
+            return False
+
+    def _files_below(self, above: str) -> Iterator[str]:
+        """Every regular file whose name starts with the folders `above`."""
+        try:
+            with self._folder(above) as folder, os.scandir(folder) as entries:
+                found = [(entry.name, entry.is_dir(follow_symlinks=False), entry.is_file(follow_symlinks=False)) for entry in entries]
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            raise fault(self.root / start, "listed", error) from error
-        for entry in entries:
-            name = f"{start}/{entry.name}" if start else entry.name
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._walk(name)
-            elif entry.is_file(follow_symlinks=False):
-                yield name, entry
+            raise fault(self.root / above, "listed", error) from error
+        for leaf, is_folder, is_file in found:
+            if is_folder:
+                yield from self._files_below(f"{above}{leaf}/")
+            elif is_file:
+                yield f"{above}{leaf}"
 
 
 def _leaf(name: str) -> str:
@@ -182,10 +190,3 @@ def _leaf(name: str) -> str:
 
 def _is_leftover(leaf: str) -> bool:
     return leaf.startswith(".") and leaf.endswith(_LEFTOVER)
-
-
-def _changed_before(entry: "os.DirEntry[str]", moment: float) -> bool:
-    try:
-        return entry.stat(follow_symlinks=False).st_mtime < moment
-    except FileNotFoundError:  # its writer has just finished
-        return False

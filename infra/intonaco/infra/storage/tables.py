@@ -136,7 +136,10 @@ class SupportsExpiry(Protocol):
     """A table store that keeps what old versions need until it is told to let go; only `intonaco gc` calls this."""
 
     def expirable(self, table: str, keep: Collection[int], older_than_s: float) -> list[str]:
-        """The blobs, older than this, that neither the versions to keep nor the newest one needs."""
+        """The blobs, older than this, that neither the versions to keep nor the newest one needs.
+
+        A part that a running write has stored and not yet committed is one of them, so the age must exceed the longest write.
+        """
 
     def expire(self, table: str, keep: Collection[int], older_than_s: float) -> list[str]:
         """Remove those and tell which; a version that needed one raises MissingError from then on."""
