@@ -7,7 +7,7 @@ from attrs import field, frozen
 
 from intonaco.core.errors import SchemaError
 
-__all__ = ["DTYPES", "Field", "suggestion"]
+__all__ = ["DTYPES", "Field", "nearest", "suggestion"]
 
 #: What a column holds. `timestamp` is microseconds since 1970 in UTC; `json` is a str that holds one JSON value.
 DTYPES = (
@@ -16,11 +16,16 @@ DTYPES = (
 )
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'?` for the nearest known name; empty if none is near."""
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?` for the nearest known name, else the list of them."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
+    return nearest(name, names) or f"known: {', '.join(names) or 'none'}"
 
 
 def _lengths(given: Iterable[int]) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 
 from intonaco.core.discovery import HOOKS_GROUP, PLUGIN_GROUP, distribution, entry_points, extras, load_path, platforms
 from intonaco.core.errors import DefinitionError, NotRegisteredError, PluginError
-from intonaco.core.fields import suggestion
+from intonaco.core.fields import nearest, suggestion
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -233,7 +233,7 @@ class Plugins:
         if reason:
             return f"the plugin {name!r} is left out: {reason}"
         added = name in set(extras("intonaco")) - {"dev", "docs"}
-        return f"pip install intonaco-{name} adds {name!r}" if added else suggestion(name, known)
+        return f"pip install intonaco-{name} adds {name!r}" if added else nearest(name, known)
 
     def _why_left_out(self, name: str) -> str:
         loaded = {plugin.name for plugin in self.loaded}
