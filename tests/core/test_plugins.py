@@ -150,7 +150,7 @@ def test_a_name_that_a_package_of_ours_would_add_names_the_package(plugins: Plug
 
 
 def test_a_tool_of_the_developers_is_no_package_to_add(plugins: Plugins) -> None:
-    with pytest.raises(NotRegisteredError, match="registered: none$"):
+    with pytest.raises(NotRegisteredError, match=r"registered: none$"):
         plugins.load("paints", "dev", "paint")
 
 
