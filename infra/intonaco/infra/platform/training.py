@@ -14,6 +14,8 @@ from intonaco.infra.lineage.report import Report
 from intonaco.infra.lineage.runs import Run, Runs
 from intonaco.infra.lineage.steps import Outcome, step
 from intonaco.infra.lineage.tuner import Tuner
+from intonaco.infra.monitoring.reference import Reference
+from intonaco.infra.monitoring.watch import REFERENCE
 from intonaco.infra.platform.description import describe
 from intonaco.infra.platform.task import Task
 from intonaco.infra.serving import packages
@@ -22,7 +24,9 @@ from intonaco.infra.serving.loading import load_servable
 from intonaco.infra.serving.servable import Servable, Signature
 from intonaco.infra.workspace import Workspace
 
-__all__ = ["Trained", "evaluate", "fit", "search", "train"]
+__all__ = ["Trained", "evaluate", "fit", "refer", "search", "train"]
+
+_REFERENCE_ROWS = 40_000
 
 
 @define(eq=False, kw_only=True)
@@ -46,7 +50,7 @@ class Trained:
     params: Mapping[str, Any]
     cells: Cells = field(repr=False)
     report: Report = field(repr=False)
-    report_digest: str = field(repr=False)
+    reports: Mapping[str, str] = field(repr=False)
     uses: tuple[str, ...] = ()
     memoized: bool = False
 
@@ -57,7 +61,7 @@ class Trained:
             self.package,
             run_id=self.run_id,
             cells=self.cells,
-            reports={"evaluation": self.report_digest},
+            reports=self.reports,
             uses=self.uses,
             held_out=True,
             notes=notes,
@@ -102,6 +106,7 @@ def train(
     steps.append(run.call(fit, task=task, examples=examples, params=chosen))
     fitted = steps[-1].value
     steps.append(run.call(evaluate, task=task, package=fitted["package"], examples=held_out))
+    reference = run.call(refer, package=fitted["package"], examples=examples)
     searched = steps[0].value["trials"] if trials > 0 else []
     steps.append(run.call(describe, task=task, evaluated=steps[-1].value, explained=fitted["explained"], params=chosen, trials=searched))
     return Trained(
@@ -112,9 +117,9 @@ def train(
         params=chosen,
         cells=Cells.from_json(steps[-2].value["cells"]),
         report=steps[-1].value,
-        report_digest=steps[-1].artifact.digest,
+        reports={"evaluation": steps[-1].artifact.digest, REFERENCE: reference.artifact.digest},
         uses=tuple(fitted["uses"]),
-        memoized=all(each.memoized for each in steps),
+        memoized=all(each.memoized for each in (*steps, reference)),
     )
 
 
@@ -128,8 +133,7 @@ def search(workspace: Workspace, task: Task, examples: Examples, given: dict[str
         return float(task.evaluate(_predict(servable, check), check)[0].value)
 
     space = {name: dimension for name, dimension in task.space().items() if name not in given}
-    found = Tuner(workspace).search(objective, space, trials=trials, seed=seed)
-    return {"params": dict(found.params), "trials": [{"params": dict(each.params), "value": each.value} for each in found.trials]}
+    return Tuner(workspace).search(objective, space, trials=trials, seed=seed).to_json()
 
 
 @step
@@ -151,6 +155,14 @@ def evaluate(workspace: Workspace, task: Task, package: str, examples: Examples)
     if not cells:
         raise DefinitionError(f"{type(task).__name__}.evaluate returned no cells", hint="return at least one Cell for all rows")
     return {"cells": cells.to_json(), "rows": len(examples), "shown": Report("", task.show(predictions, examples)).to_json()["blocks"]}
+
+
+@step
+def refer(workspace: Workspace, package: str, examples: Examples) -> Reference:
+    """What features and predictions looked like in training, to tell drift by; of evenly spaced rows where there are many."""
+    servable = load_servable(packages.load(workspace, package), workspace.plugins)
+    some = examples.take(slice(None, None, max(1, len(examples) // _REFERENCE_ROWS)))
+    return Reference.of({**some.features, **_predict(servable, some)})
 
 
 def _signature(task: Task, examples: Examples) -> Signature:

@@ -53,10 +53,8 @@ def _endpoints(workspace: "Workspace") -> list[dict[str, Any]]:
 
 
 def _next(counts: dict[str, int], endpoints: list[dict[str, Any]]) -> str:
-    if not counts["tables"]:
-        return "intonaco tables ingest NAME FILE, or intonaco demo to see a whole job"
     if not counts["models"]:
-        return "intonaco train --help"
+        return "intonaco train --help" if counts["tables"] else "intonaco tables ingest NAME FILE, or intonaco demo to see a whole job"
     if not endpoints:
         return "intonaco deploy ENDPOINT"
     return "intonaco serve" if any(each["state"] == "waiting" for each in endpoints) else "intonaco ledger ENDPOINT"

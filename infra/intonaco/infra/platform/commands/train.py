@@ -1,0 +1,128 @@
+"""`intonaco train`: every task of every installed platform, its fields as options."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+
+import attrs
+import click
+
+from intonaco.infra.platform.answers import Answer, answering, say
+from intonaco.infra.platform.cli import open_workspace
+
+if TYPE_CHECKING:
+    from intonaco.infra.platform.platform import Platform
+    from intonaco.infra.platform.task import Task
+
+__all__ = ["train"]
+
+
+#: Options of every task's command; a field of such a name becomes `--task-NAME`.
+_OWN = ("examples", "held-out", "set", "labels", "register", "trials", "seed", "json", "help")
+
+
+class TaskTable(click.Group):
+    """One command for each task, `PLATFORM.TASK`; platforms are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_tasks())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = _tasks().get(cmd_name)
+        return None if found is None else _command(cmd_name, *found)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        from intonaco.core.schema import suggestion
+
+        if self.get_command(ctx, args[0]) is None:
+            raise click.UsageError(f"no task {args[0]!r}; {suggestion(args[0], _tasks())}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=TaskTable)
+def train() -> None:
+    """Train a task of a platform: search, fit, package, evaluate, register."""
+
+
+def _tasks() -> dict[str, tuple[type["Platform"], type["Task"]]]:
+    from intonaco.core.plugins import load_path, platforms
+
+    found = [(name, load_path(path)) for name, path in platforms().items()]
+    return {f"{name}.{_dashed(task.__name__)}": (platform, task) for name, platform in found for task in platform.tasks}
+
+
+def _command(name: str, platform: type["Platform"], task: type["Task"]) -> click.Command:
+    @click.option("--examples", metavar="MODULE:STEP", help="Import path of a step that makes the examples.")
+    @click.option("--held-out", metavar="MODULE:STEP", help="Import path of a step that makes held-out examples; by default the task splits them off.")
+    @click.option("--set", "feature_set", help="A feature set, whose features make the examples.")
+    @click.option("--labels", help="The labels of the feature set's examples.")
+    @click.option("--register", help="Register the result as a version of this model.")
+    @click.option("--trials", default=0, show_default=True, help="How many parameters to try.")
+    @click.option("--seed", default=0, show_default=True, help="Of the search.")
+    @answering
+    def command(**given: Any) -> Answer:
+        return _train(platform, task, given)
+
+    summary = (task.__doc__ or "").strip().split("\n")[0]
+    made = click.command(name, help=summary)(_with_fields(command, task))
+    return made
+
+
+def _with_fields(command: Callable[..., None], task: type["Task"]) -> Callable[..., None]:
+    """The command with one option for each field of the task."""
+    hints = get_type_hints(task)
+    for each in reversed(attrs.fields(task)):
+        kind, required = hints[each.name], each.default is attrs.NOTHING
+        choices = click.Choice([str(value) for value in get_args(kind)]) if get_origin(kind) is Literal else kind
+        shown = {"required": True} if required else {"default": each.default, "show_default": True}
+        option = each.name.replace("_", "-")
+        name = f"--task-{option}" if option in _OWN else f"--{option}"
+        command = click.option(name, f"field_{each.name}", type=choices, **shown)(command)
+    return command
+
+
+def _train(platform: type["Platform"], task: type["Task"], given: Mapping[str, Any]) -> Answer:
+    fields = {name.removeprefix("field_"): value for name, value in given.items() if name.startswith("field_")}
+    with platform(open_workspace()) as opened:
+        examples, held_out = _examples(opened, given)
+        say("training")
+        trained = opened.train(task(**fields), examples, held_out=held_out, trials=given["trials"], seed=given["seed"])
+        version = trained.register(given["register"]) if given["register"] else None
+    overall = [cell for cell in trained.cells.to_json() if not cell["segment"]]
+    told = version.short if version else "nothing (give --register NAME)"
+    lines = [f"Every step had its result already; {told} is as it was." if trained.memoized else f"Trained {told}, package {trained.package[:12]}."]
+    data = {"run": trained.run_id, "package": trained.package, "params": trained.params, "cells": trained.cells.to_json(), "memoized": trained.memoized}
+    following = f"intonaco report {version.short}, or intonaco deploy {version.model}" if version else f"intonaco runs show {trained.run_id}"
+    return Answer(data={**data, "version": version.reference if version else None}, lines=lines, rows=overall, next=following)
+
+
+def _examples(platform: "Platform", given: Mapping[str, Any]) -> tuple[Any, Any]:
+    from intonaco.core.errors import InvalidError
+
+    if given["feature_set"]:
+        if not given["labels"]:
+            raise InvalidError("a feature set needs labels to make examples", hint="--labels NAME", field="labels")
+        return platform.training_set(given["feature_set"], labels=given["labels"]), None
+    if not given["examples"]:
+        raise InvalidError("there is nothing to learn from", hint="give --set and --labels, or --examples MODULE:STEP", field="examples")
+    with platform.runs.start(f"examples {given['examples']}") as run:
+        made = [run.call(_step(path)) if path else None for path in (given["examples"], given["held_out"])]
+    return made[0], made[1]
+
+
+def _step(path: str) -> Any:
+    import os
+    import sys
+
+    from intonaco.core.errors import InvalidError
+    from intonaco.core.plugins import load_path
+    from intonaco.infra.lineage.steps import Step
+
+    sys.path.insert(0, os.environ.get("INTONACO_WORKSPACE") or os.getcwd())
+    found = load_path(path)
+    if not isinstance(found, Step):
+        raise InvalidError(f"{path} is not a step", hint="decorate the function with @step", field="examples")
+    return found
+
+
+def _dashed(name: str) -> str:
+    return "".join(f"-{char.lower()}" if char.isupper() and place else char.lower() for place, char in enumerate(name))
