@@ -36,7 +36,7 @@ class Child:
         """Start `python -m module` with the job on its standard input; what it prints goes to standard error."""
         environ = {"OPENBLAS_NUM_THREADS": "1", **os.environ}
         process = subprocess.Popen(
-            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=2, pass_fds=fds, start_new_session=True, env=environ
+            [sys.executable, "-P", "-m", module], stdin=subprocess.PIPE, stdout=2, pass_fds=fds, start_new_session=True, env=environ
         )
         assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError), process.stdin as stdin:

@@ -33,7 +33,7 @@ def prove(workspace: Workspace, package: Package) -> None:
         It took too long.
     """
     asked = {"root": str(workspace.root), "stores.blobs": workspace.settings.stores.blobs, "digest": package.digest}
-    command = [sys.executable, "-m", "intonaco.infra.serving.proof"]
+    command = [sys.executable, "-P", "-m", "intonaco.infra.serving.proof"]
     try:
         done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
