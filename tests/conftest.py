@@ -1,8 +1,16 @@
-"""What holds for all tests: on CI, a test may be skipped only for a reason that is listed here."""
+"""What holds for all tests.
+
+No example of a property is too slow on a busy machine. On CI, the examples are the same in each run, and a test may be skipped
+only for a reason that is listed here.
+"""
 
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI")))
+settings.load_profile("ours")
 
 ALLOWED_SKIPS: tuple[str, ...] = ()
 _skipped: list[str] = []

@@ -71,7 +71,7 @@ def test_a_name_may_stand_once() -> None:
         (lambda: Field("a", "int8", shape=(0,)), "at least 1"),
         (lambda: Field("a", "int8", categories=("x",)), "only a column of str"),
         (lambda: Field("a", "str", categories=("x", "x")), "twice"),
-        (lambda: Field("a", "str", categories="xy"), "list of words"),
+        (lambda: Field("a", "str", categories="xy"), "a list was expected"),
     ],
 )
 def test_a_field_that_cannot_work_is_refused(make: object, message: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from attrs import field, frozen
 
 from intonaco.core.errors import SchemaError
+from intonaco.core.values import as_tuple
 
 __all__ = ["DTYPES", "Field", "nearest", "suggestion"]
 
@@ -28,16 +29,6 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return nearest(name, names) or f"known: {', '.join(names) or 'none'}"
 
 
-def _lengths(given: Iterable[int]) -> tuple[int, ...]:
-    return tuple(given)
-
-
-def _words(given: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(given, str):
-        raise SchemaError(f"{given!r} was given where a list of words was expected")
-    return tuple(given)
-
-
 @frozen(kw_only=True)
 class Field:
     """One column.
@@ -55,11 +46,11 @@ class Field:
     name: str = field(kw_only=False)
     dtype: str = field(kw_only=False)
     nullable: bool = False
-    shape: tuple[int, ...] = field(default=(), converter=_lengths)
-    categories: tuple[str, ...] = field(default=(), converter=_words)
+    shape: tuple[int, ...] = field(default=(), converter=as_tuple)
+    categories: tuple[str, ...] = field(default=(), converter=as_tuple)
     unit: str = ""
     description: str = ""
-    tags: tuple[str, ...] = field(default=(), converter=_words)
+    tags: tuple[str, ...] = field(default=(), converter=as_tuple)
 
     def __attrs_post_init__(self) -> None:
         if not self.name:

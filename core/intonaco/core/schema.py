@@ -5,17 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, fields, frozen
 
-from intonaco.core.errors import SchemaError
+from intonaco.core.errors import InvalidError, SchemaError
 from intonaco.core.fields import DTYPES, Field, suggestion
+from intonaco.core.values import as_tuple
 
 if TYPE_CHECKING:
     from intonaco.core.columns import Columns
 
 __all__ = ["DTYPES", "Field", "Schema", "suggestion"]
-
-
-def _fields(given: Iterable[Field]) -> tuple[Field, ...]:
-    return tuple(given)
 
 
 @frozen
@@ -29,7 +26,7 @@ class Schema:
     True
     """
 
-    fields: tuple[Field, ...] = field(converter=_fields)
+    fields: tuple[Field, ...] = field(converter=as_tuple)
     _by_name: dict[str, Field] = field(init=False, repr=False, eq=False)
 
     @_by_name.default
@@ -101,7 +98,7 @@ class Schema:
         """Read what `to_json` wrote."""
         try:
             return cls(Field(**row) for row in rows)
-        except TypeError as error:
+        except (InvalidError, TypeError) as error:
             raise SchemaError(f"the stored schema cannot be read: {error}") from error
 
 
