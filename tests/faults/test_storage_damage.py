@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 def _damaged(data: bytes) -> Iterator[bytes]:
     chance = random.Random(3)
-    for at in sorted({0, len(data) - 1, *(chance.randrange(len(data)) for _ in range(60))}):
+    for at in sorted({0, len(data) - 1, *(chance.randrange(len(data)) for _ in range(30))}):
         yield data[:at] + bytes([data[at] ^ (1 << chance.randrange(8))]) + data[at + 1 :]
     for length in (0, 1, len(data) // 2, len(data) - 1):
         yield data[:length]

@@ -111,3 +111,12 @@ _LISTS = pa.list_(pa.int64())
 )
 def test_the_digest_tells_values_apart_that_look_alike(kind: pa.DataType, left: list[object], right: list[object]) -> None:
     assert value_digest(pa.table({"x": pa.array(left, kind)})) != value_digest(pa.table({"x": pa.array(right, kind)}))
+
+
+@settings(max_examples=50, deadline=None)
+@given(rows=tables())
+def test_columns_of_a_table_make_the_table_again(rows: pa.Table) -> None:
+    schema = schema_of(rows)
+    kept = [each.name for each in schema if not each.dtype.startswith("float") and not (each.nullable and -1 in each.shape)]
+    table = rows.select(kept)
+    assert same(to_arrow(from_arrow(table, schema.select(kept)), schema.select(kept)), table)

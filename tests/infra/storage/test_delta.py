@@ -181,7 +181,7 @@ def test_a_lost_part_is_named(store: DeltaTableStore, tmp_path: Path) -> None:
 
 def test_an_expired_version_is_gone_and_the_rest_stays(store: DeltaTableStore, tmp_path: Path) -> None:
     assert isinstance(store, SupportsExpiry)
-    old = store.write("default/t", _numbers(0))
+    old = store.write("default/t", _numbers(0), token="first")
     kept = store.write("default/t", _numbers(1), mode="replace")
     lost = store.write("default/t", _numbers(2), mode="replace")
     newest = store.write("default/t", _numbers(3), mode="replace")
@@ -200,6 +200,7 @@ def test_an_expired_version_is_gone_and_the_rest_stays(store: DeltaTableStore, t
         assert other.read(kept)["n"].to_pylist() == [1]
         assert other.snapshot("default/t").digest == newest.digest
     assert store.expire("default/t", [1], older_than_s=0) == []
+    assert store.write("default/t", _numbers(9), token="first") == old
     assert store.damaged("default/t") == []
     assert pl.read_delta(f"{tmp_path}/default/t")["n"].to_list() == [3]
 

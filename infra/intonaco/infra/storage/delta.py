@@ -21,7 +21,7 @@ from intonaco.infra.storage.blobs import BlobStore
 from intonaco.infra.storage.checks import Check, require
 from intonaco.infra.storage.deltaexpiry import expirable, expire
 from intonaco.infra.storage.deltafiles import Files
-from intonaco.infra.storage.deltahistory import Log
+from intonaco.infra.storage.deltahistory import History, Log
 from intonaco.infra.storage.deltalog import Entry, entry_name
 from intonaco.infra.storage.deltaparts import check_delta_names
 from intonaco.infra.storage.files import FileBlobStore
@@ -61,26 +61,17 @@ class DeltaTableStore(TableStore):
         _check_table(table)
         if mode not in ("append", "replace"):
             raise InvalidError(f"{mode!r} is not a mode of writing", hint="use 'append' or 'replace'", field="mode")
-        schema: Schema | None = None
-        parts: tuple[Part, ...] = ()
+        entry: Entry | None = None
         for attempt in range(_ATTEMPTS):
             history = self._log.refreshed(table)
-            version = history.next_version
-            if token and token in history.tokens:
-                return history.snapshot(history.tokens[token])
-            held = history.snapshot(version - 1).schema if version else None
-            wanted = held if held is not None and mode == "append" else schema_of(data)
-            if schema != wanted:
-                schema, parts = wanted, self._store(table, data, wanted, checks)
-            changed = None if held == wanted else wanted
-            entry = Entry(version=version, schema=changed, replaces=mode == "replace", parts=parts, token=token, at_us=0)
+            if (done := history.committed(token)) is not None:
+                return done
+            entry = self._entry(history, data, mode, checks, token, entry)
             try:
                 return self._log.commit(entry, history)
             except AlreadyExistsError:
                 time.sleep(random.uniform(0, 0.001 * min(attempt, 20)))
-        raise ConflictError(
-            f"table {table}: {_ATTEMPTS} other writers were first, one after the other", hint="try again with fewer writers"
-        )
+        raise ConflictError(f"table {table}: {_ATTEMPTS} other writers were first", hint="try again with fewer writers")
 
     def snapshot(self, table: str, version: int | None = None) -> Snapshot:
         _check_table(table)
@@ -132,10 +123,18 @@ class DeltaTableStore(TableStore):
             return error.message
         return ""
 
+    def _entry(self, history: History, data: pa.Table, mode: str, checks: Sequence[Check], token: str, last: Entry | None) -> Entry:
+        """The next commit; the parts of the last attempt serve again if the table still has the schema that they were made for."""
+        version = history.next_version
+        held = history.recorded(version - 1).schema if version else None
+        schema = held if held is not None and mode == "append" else schema_of(data)
+        parts = last.parts if last is not None and last.schema == schema else self._store(history.table, data, schema, checks)
+        return Entry(version=version, schema=schema, replaces=mode == "replace", parts=parts, token=token)
+
     def _store(self, table: str, data: pa.Table, schema: Schema, checks: Sequence[Check]) -> tuple[Part, ...]:
         check_delta_names(schema, table)
         rows = conform(data, schema)
-        require(table, rows, list(checks))
+        require(table, rows, checks)
         starts = range(0, rows.num_rows, ROWS_PER_PART)
         return tuple(self._files.write(table, rows.slice(start, ROWS_PER_PART), schema) for start in starts)
 

@@ -26,7 +26,7 @@ def expire(log: Log, table: str, keep: Collection[int], older_than_s: float) -> 
     history = log.known(table)
     lost = tuple(sorted(set(_readable(history)) - set(_kept(history, keep)) - set(_untouched(history, names))))
     if lost:
-        entry = Entry(version=history.next_version, schema=None, replaces=False, parts=(), token="", at_us=0, expired=lost)
+        entry = Entry(version=history.next_version, schema=None, replaces=False, parts=(), expired=lost)
         try:
             log.commit(entry, history)
         except AlreadyExistsError:

@@ -41,11 +41,6 @@ class History:
         """SHA-256 of the newest entry; empty if there is none."""
         return self.entries[-1].digest if self.entries else ""
 
-    @property
-    def newest(self) -> Snapshot | None:
-        """The newest snapshot, if there is one."""
-        return self.snapshot(self.next_version - 1) if self.entries else None
-
     def add(self, data: bytes) -> None:
         """Read the next entry."""
         entry = read_entry(self.table, self.next_version, data, self.digest)
@@ -54,12 +49,21 @@ class History:
         if entry.token:
             self.tokens.setdefault(entry.token, entry.version)
 
+    def committed(self, token: str) -> Snapshot | None:
+        """What the write with this token made, if there was one."""
+        return self.recorded(self.tokens[token]) if token in self.tokens else None
+
     def snapshot(self, version: int) -> Snapshot:
         """The table as of a version; MissingError if there is no such version, or no longer."""
-        if not 0 <= version < self.next_version:
-            raise MissingError(f"table {self.table} has no version {version}", hint=f"its newest is {self.next_version - 1}")
+        newest = self.next_version - 1
+        if not 0 <= version <= newest:
+            raise MissingError(f"table {self.table} has no version {version}", hint=f"its newest is {newest}")
         if version in self.expired:
-            raise MissingError(f"table {self.table}@{version} was removed by intonaco gc", hint=f"its newest is {self.next_version - 1}")
+            raise MissingError(f"table {self.table}@{version} was removed by intonaco gc", hint=f"its newest is {newest}")
+        return self.recorded(version)
+
+    def recorded(self, version: int) -> Snapshot:
+        """What a version was, readable or not."""
         if version not in self._snapshots:
             made = self._made(version)
             if len(self._snapshots) >= _KEPT:
@@ -119,15 +123,20 @@ class Log:
 
         `entry` names the version that the writer saw as the next one, so what it read until then is what it replaces.
         """
-        with self._lock:
-            before = history.entries[entry.version - 1].digest if entry.version else ""
-            removed = history.snapshot(entry.version - 1).parts if entry.replaces and entry.version else ()
-        data = write_entry(history.table, evolve(entry, at_us=time.time_ns() // 1000, previous=before), removed)
+        data = self._sealed(entry, history)
         self.blobs.create(entry_name(history.table, entry.version), data)
         with self._lock:
             if history.next_version == entry.version:
                 history.add(data)
-            return history.snapshot(entry.version)
+            return history.recorded(entry.version)
+
+    def _sealed(self, entry: Entry, history: History) -> bytes:
+        with self._lock:
+            before = history.recorded(entry.version - 1) if entry.version else None
+            previous = history.entries[entry.version - 1].digest if entry.version else ""
+        changed = None if before is not None and before.schema == entry.schema else entry.schema
+        removed = before.parts if before is not None and entry.replaces else ()
+        return write_entry(history.table, evolve(entry, schema=changed, at_us=time.time_ns() // 1000, previous=previous), removed)
 
     def _first_read(self, table: str) -> History:
         """Read all entries that a listing shows, so that a gap is found."""

@@ -47,8 +47,8 @@ class Entry:
     schema: Schema | None
     replaces: bool
     parts: tuple[Part, ...]
-    token: str
-    at_us: int
+    token: str = ""
+    at_us: int = 0
     expired: tuple[int, ...] = ()
     previous: str = ""
     digest: str = ""

@@ -44,7 +44,7 @@ REFUSED: dict[str, pa.Array] = {
 
 
 _property = settings(
-    max_examples=30,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors, HealthCheck.too_slow],
 )
