@@ -17,15 +17,15 @@ from intonaco.infra.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 
-_SAMPLES = "intonaco.infra.testing.sampletasks"
+_SAMPLES = "intonaco.infra.compute.sampletasks"
 _DRIVER = """
 import sys
 from intonaco.infra.compute.tasks import Call
 from intonaco.infra.workspace import Workspace
 engine = Workspace.open(sys.argv[1]).tasks
-pids = [engine.submit(Call(function="intonaco.infra.testing.sampletasks:process")).result()]
+pids = [engine.submit(Call(function="intonaco.infra.compute.sampletasks:process")).result()]
 arguments = {"seconds": 600} if sys.argv[2] == "hold" else {}
-ticket = engine.submit(Call(function="intonaco.infra.testing.sampletasks:" + sys.argv[2], arguments=arguments))
+ticket = engine.submit(Call(function="intonaco.infra.compute.sampletasks:" + sys.argv[2], arguments=arguments))
 print(*pids, flush=True)
 ticket.result()
 """

@@ -30,11 +30,11 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 
 
 def _echo(value: int) -> Call:
-    return Call(function="intonaco.infra.testing.sampletasks:echo", arguments={"value": value})
+    return Call(function="intonaco.infra.compute.sampletasks:echo", arguments={"value": value})
 
 
 def test_a_process_serves_many_calls(workspace: Workspace) -> None:
-    pids = map_calls(workspace.tasks, [Call(function="intonaco.infra.testing.sampletasks:process") for _ in range(20)])
+    pids = map_calls(workspace.tasks, [Call(function="intonaco.infra.compute.sampletasks:process") for _ in range(20)])
     assert len(set(pids)) <= 2
 
 
@@ -51,7 +51,7 @@ def test_no_process_starts_before_the_first_call_nor_stays_after_closing(workspa
 
 def test_the_traceback_of_a_foreign_error_is_in_the_log(workspace: Workspace) -> None:
     with pytest.raises(IntonacoError) as caught:
-        workspace.tasks.submit(Call(function="intonaco.infra.testing.sampletasks:stumble")).result()
+        workspace.tasks.submit(Call(function="intonaco.infra.compute.sampletasks:stumble")).result()
     log = workspace.home / "logs" / "workers.log"
     assert str(log) in caught.value.hint
     assert "in stumble" in log.read_text()

@@ -13,7 +13,7 @@ from intonaco.infra.workspace import Workspace
 
 __all__ = ["TaskEngineContract"]
 
-_SAMPLES = "intonaco.infra.testing.sampletasks"
+_SAMPLES = "intonaco.infra.compute.sampletasks"
 
 
 def _call(sample: str, **options: Any) -> Call:

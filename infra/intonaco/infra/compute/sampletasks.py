@@ -1,4 +1,4 @@
-"""Functions that the conformance class of task engines calls in workers."""
+"""Functions that the conformance class of task engines calls in workers; here, since the kit needs pytest and they do not."""
 
 import ctypes
 import os
