@@ -2,7 +2,7 @@
 
 import base64
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -16,13 +16,13 @@ __all__ = ["Block", "Chart", "Images", "Metric", "Report", "Table", "Text"]
 Number = float | None
 
 
-def _numbers(values: Sequence[Any]) -> tuple[Number, ...]:
+def _numbers(values: Iterable[Any]) -> tuple[Number, ...]:
     """Python's own floats; a value that is not finite is a gap."""
     plain = (None if value is None else float(value) for value in values)
     return tuple(None if value is None or value - value != 0 else value for value in plain)
 
 
-def _series(given: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Number, ...]]:
+def _series(given: Mapping[str, Iterable[Any]]) -> dict[str, tuple[Number, ...]]:
     return {str(name): _numbers(values) for name, values in given.items()}
 
 
@@ -168,7 +168,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         """The page in a frame of its own, so that a notebook's styles and scripts stay apart from it."""
-        return f'<iframe srcdoc="{escape(self.html())}" style="width:100%;height:640px;border:0"></iframe>'
+        return f'<iframe srcdoc="{escape(self.html())}" sandbox="allow-scripts" style="width:100%;height:640px;border:0"></iframe>'
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that `from_json` reads."""

@@ -13,7 +13,7 @@ from intonaco.infra.monitoring.findings import Findings
 
 __all__ = ["monitoring_blocks", "monitoring_report"]
 
-_MOST_ALERTS = 20
+_MOST_ROWS = 20
 
 
 def monitoring_report(findings: Findings) -> Report:
@@ -45,14 +45,22 @@ def _alerts(alerts: tuple[Alert, ...]) -> Iterator[Block]:
     if not alerts:
         yield Text("No alert: nothing that is watched was out of bounds.")
         return
-    more = f", {_MOST_ALERTS} of {len(alerts)}" if len(alerts) > _MOST_ALERTS else ""
-    columns = ("monitor", "segment", "from", "value", "threshold", "version")
-    yield Table(f"Alerts, the worst first{more}", columns, [_row(each) for each in alerts[:_MOST_ALERTS]])
+    together: dict[tuple[str, str, int], list[Alert]] = {}
+    for alert in alerts:  # the worst first, so each group's first is its worst
+        together.setdefault((alert.monitor, alert.segment, _length(alert)), []).append(alert)
+    more = f", {_MOST_ROWS} of {len(together)} monitors" if len(together) > _MOST_ROWS else ""
+    columns = ("monitor", "segment", "worst", "threshold", "when", "alerts", "version")
+    yield Table(f"Alerts, the worst first{more}", columns, [_row(each) for each in list(together.values())[:_MOST_ROWS]])
 
 
-def _row(alert: Alert) -> tuple[str | float, ...]:
-    start = moment_text(alert.from_us, alert.to_us - alert.from_us)
-    return (alert.monitor, alert.segment or "all", start, alert.value, alert.threshold, alert.version)
+def _row(alerts: list[Alert]) -> tuple[str | float, ...]:
+    worst = alerts[0]
+    when = moment_text(worst.from_us, _length(worst))
+    return (worst.monitor, worst.segment or "all", worst.value, worst.threshold, when, len(alerts), worst.version)
+
+
+def _length(alert: Alert) -> int:
+    return alert.to_us - alert.from_us
 
 
 def _accuracy(series: AccuracySeries, every: str) -> Iterator[Block]:
