@@ -149,19 +149,21 @@ def _refuse_infinite(values: NDArray[Any], held: NDArray[np.bool_], column: str)
         raise InvalidError(f"column {column!r} holds a value that is not finite", hint="write a missing value as null", field=column)
 
 
-def finalize(kind: str, words: Sequence[Ints], resolution: float, floats: bool) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def finalize(
+    kind: str, words: Sequence[Ints], resolution: "float | NDArray[np.float64]", floats: bool
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The aggregate of merged intermediate values, and where there is one.
 
     Parameters
     ----------
     words
-        Of the measures of `KINDS[kind]`, in their order, each of shape (n,); of a measure by time the ordered value alone.
+        Of the measures of `KINDS[kind]`, in their order, all of one shape; of a measure by time the ordered value alone.
     floats
         Whether the column holds floats.
     """
     if kind in ("count", "sum"):
         values = words[0].astype(np.float64)
-        return (values * resolution if kind == "sum" else values), np.ones(len(values), dtype=np.bool_)
+        return (values * resolution if kind == "sum" else values), np.ones(values.shape, dtype=np.bool_)
     if kind == "mean":
         held = words[1] > 0
         return words[0].astype(np.float64) / np.maximum(words[1], 1).astype(np.float64) * resolution, held
@@ -172,7 +174,7 @@ def finalize(kind: str, words: Sequence[Ints], resolution: float, floats: bool) 
     return unordered(np.where(held, codes, 0), floats).astype(np.float64), held
 
 
-def _variance(words: Sequence[Ints], resolution: float) -> NDArray[np.float64]:
+def _variance(words: Sequence[Ints], resolution: "float | NDArray[np.float64]") -> NDArray[np.float64]:
     """Mean square distance from the mean, from exact integers: (n * sum of squares - square of sum) / n^2."""
     total, count, high, mixed, low = (word.astype(object) for word in words)
     squares = high * (1 << 2 * _LIMB) + mixed * (1 << _LIMB + 1) + low

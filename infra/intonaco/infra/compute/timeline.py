@@ -32,22 +32,22 @@ _HOPS_IN_WINDOW = 24
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def cut(at_us: Times, delay_us: int) -> Times:
+def cut(at_us: Times, delay_us: "int | NDArray[np.int64]") -> Times:
     """The moment before which events are usable at `at_us`."""
     return at_us - delay_us
 
 
-def hop_of(time_us: Times, hop_us: int) -> Times:
+def hop_of(time_us: Times, hop_us: "int | NDArray[np.int64]") -> Times:
     """The number of the hop that holds a time; hops are aligned to 1970."""
     return time_us // hop_us
 
 
-def tail(cut_us: Times, window_us: int, hop_us: int) -> Times:
+def tail(cut_us: Times, window_us: "int | NDArray[np.int64]", hop_us: "int | NDArray[np.int64]") -> Times:
     """The number of the first hop of a window that ends at `cut_us`."""
     return hop_of(cut_us - window_us, hop_us)
 
 
-def is_expired(age_us: NDArray[np.int64], valid_for_us: int | None) -> NDArray[np.bool_]:
+def is_expired(age_us: NDArray[np.int64], valid_for_us: "int | NDArray[np.int64] | None") -> NDArray[np.bool_]:
     """Where a value of this age is too old to be used."""
     return np.zeros(age_us.shape, dtype=np.bool_) if valid_for_us is None else age_us > valid_for_us
 

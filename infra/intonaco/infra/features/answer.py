@@ -8,14 +8,14 @@ from attrs import field, frozen
 from numpy.typing import NDArray
 
 from intonaco.core.columns import Column, Columns, Masked, Ragged
-from intonaco.core.schema import Schema
 from intonaco.infra.features.functions import apply
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.status import Status
 
-__all__ = ["Answer", "complete", "settle"]
+__all__ = ["Answer", "complete", "defaulted", "settle", "status_codes"]
 
 Codes = NDArray[np.uint8]
+Bools = NDArray[np.bool_]
 #: The age of what was never seen.
 NO_AGE = -1
 
@@ -39,7 +39,7 @@ class Answer:
     ages: dict[str, NDArray[np.int64]] = field(factory=dict)
 
 
-def settle(column: Column, seen: NDArray[np.bool_], expired: NDArray[np.bool_], default: Any) -> tuple[Column, Codes]:
+def settle(column: Column, seen: Bools, expired: Bools, default: Any) -> tuple[Column, Codes]:
     """The column with its default where it has no value, and the status of each row.
 
     Parameters
@@ -51,25 +51,33 @@ def settle(column: Column, seen: NDArray[np.bool_], expired: NDArray[np.bool_], 
     expired
         Where the newest is too old.
     """
-    missing = _missing(column)
-    codes = np.zeros(len(seen), dtype=np.uint8)
-    codes[missing] = Status.null
+    return defaulted(column, status_codes(_missing(column), seen, expired), default)
+
+
+def status_codes(missing: Bools, seen: Bools, expired: Bools) -> Codes:
+    """Why each cell holds what it holds, before defaults; any shape."""
+    codes = missing.astype(np.uint8)  # null is 1
     codes[expired] = Status.expired
     codes[~seen] = Status.missing
+    return codes
+
+
+def defaulted(column: Column, codes: Codes, default: Any) -> tuple[Column, Codes]:
+    """The column with its default where the codes say that it has no value, and the codes that say so."""
     if default is None:
         return column, codes
-    codes[codes != Status.present] = Status.defaulted
-    return _filled(column, missing, default), codes
+    absent = codes != Status.present
+    return _filled(column, absent, default), np.where(absent, np.uint8(Status.defaulted), codes)
 
 
-def _missing(column: Column) -> NDArray[np.bool_]:
+def _missing(column: Column) -> Bools:
     if isinstance(column, Masked):
         return column.missing
     assert not isinstance(column, Ragged)
     return np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), dtype=np.bool_)
 
 
-def _filled(column: Column, missing: NDArray[np.bool_], default: Any) -> Column:
+def _filled(column: Column, missing: Bools, default: Any) -> Column:
     assert not isinstance(column, Ragged)
     values = (column.values if isinstance(column, Masked) else column).copy()
     values[missing] = default
@@ -78,18 +86,13 @@ def _filled(column: Column, missing: NDArray[np.bool_], default: Any) -> Column:
 
 def complete(plan: ReadPlan, read: Answer, request: Columns, at_us: NDArray[np.int64]) -> Answer:
     """The answer of the views, with request columns and functions added, in the order of the plan."""
-    columns, statuses = dict(read.columns), dict(read.statuses)
-    available: Mapping[str, Column] = {**request, **columns}
-    for name in plan.features.names:
-        if name in columns:
-            continue
-        function = next((each for each in plan.functions if each.name == name), None)
-        columns[name] = request[name] if function is None else apply(function, available, at_us)
-        statuses[name] = _missing(columns[name]).astype(np.uint8) * np.uint8(Status.null)
-    return Answer(
-        columns=_in_order(columns, plan.features), statuses={name: statuses[name] for name in plan.features.names}, ages=read.ages
-    )
-
-
-def _in_order(columns: Mapping[str, Column], schema: Schema) -> dict[str, Column]:
-    return {name: columns[name] for name in schema.names}
+    names = plan.features.names
+    added: dict[str, Column] = {name: request[name] for name in names if name in request and name not in read.columns}
+    available: Mapping[str, Column] = {**request, **read.columns}
+    for function in plan.functions:
+        added[function.name] = apply(function, available, at_us)
+    columns = {**read.columns, **added}
+    statuses = {**read.statuses, **{name: _missing(column).astype(np.uint8) for name, column in added.items()}}
+    if tuple(columns) != names:
+        columns, statuses = {name: columns[name] for name in names}, {name: statuses[name] for name in names}
+    return Answer(columns=columns, statuses=statuses, ages=read.ages)

@@ -127,7 +127,9 @@ def decode(shape: Shape, values: Sequence[bytes | None], texts: list[bytes]) -> 
     newest = np.full((len(values), shape.newest), NEVER, dtype=np.int64)
     if not kept:
         none = np.zeros(0, dtype=np.int64)
-        return Entries(header, none, none, np.zeros((0, shape.words), dtype=np.int64), newest, none, np.zeros((0, shape.event), dtype=np.int64))
+        return Entries(
+            header, none, none, np.zeros((0, shape.words), dtype=np.int64), newest, none, np.zeros((0, shape.event), dtype=np.int64)
+        )
     words = np.frombuffer(b"".join(kept), dtype="<i8")
     sizes = np.array([len(value) >> 3 for value in kept])
     starts = np.cumsum(sizes) - sizes
@@ -161,9 +163,7 @@ def check(shape: Shape, tag: int) -> None:
         )
 
 
-def _hops(
-    shape: Shape, words: Ints, starts: Ints, counts: Ints, totals: Ints, entities: Ints
-) -> tuple[Ints, Ints, Ints]:
+def _hops(shape: Shape, words: Ints, starts: Ints, counts: Ints, totals: Ints, entities: Ints) -> tuple[Ints, Ints, Ints]:
     """Hops with their own measures: the differences of running sums, without the bases."""
     place = np.repeat(starts + shape.start, totals) + ragged(totals)
     indices = words[place]

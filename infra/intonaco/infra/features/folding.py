@@ -8,7 +8,7 @@ from intonaco.core.errors import InvalidError
 from intonaco.infra.compute.timeline import NEVER, cut, hop_of, tail
 from intonaco.infra.features.entry import HORIZON, LATEST, NEWEST, Entries, Shape
 
-__all__ = ["fold"]
+__all__ = ["event_words", "fold", "merge_hops"]
 
 Ints = NDArray[np.int64]
 _TIME, _CREATED = 0, 1
@@ -68,22 +68,25 @@ def _hops(shape: Shape, entries: Entries, header: Ints, owners: Ints, events: In
     """The hops of entries and of events, each once, without those that no read can reach any more."""
     if not shape.lists or not len(owners):
         return entries.groups, entries.indices, entries.measures
-    words = _event_words(shape, events)
+    words = event_words(shape, events)
     sizes = np.array([each.hop_us for each in shape.layout.hops])
     groups = np.concatenate([entries.groups, (owners[:, None] * shape.lists + np.arange(shape.lists)).ravel()])
     indices = np.concatenate([entries.indices, hop_of(events[:, _TIME, None], sizes).ravel()])
     measures = np.concatenate([entries.measures, np.repeat(words, shape.lists, axis=0)])
     kept = indices >= _first_kept(shape, header)[groups]
-    groups, indices, measures = groups[kept], indices[kept], measures[kept]
+    return merge_hops(shape, groups[kept], indices[kept], measures[kept])
+
+
+def merge_hops(shape: Shape, groups: Ints, indices: Ints, measures: Ints) -> tuple[Ints, Ints, Ints]:
+    """Each (group, number of a hop) once, in order, with its measures merged."""
     order = _order(groups, indices)
     groups, indices, measures = groups[order], indices[order], measures[order]
-    fresh = np.concatenate([[True], (groups[1:] != groups[:-1]) | (indices[1:] != indices[:-1])]) if len(groups) else np.zeros(0, dtype=bool)
-    starts = np.flatnonzero(fresh)
-    merged = _merged(shape, measures, starts)
-    return groups[starts], indices[starts], merged
+    changes = np.flatnonzero((groups[1:] != groups[:-1]) | (indices[1:] != indices[:-1])) + 1
+    starts = np.concatenate([[0], changes]) if len(groups) else changes
+    return groups[starts], indices[starts], _merged(shape, measures, starts)
 
 
-def _event_words(shape: Shape, events: Ints) -> Ints:
+def event_words(shape: Shape, events: Ints) -> Ints:
     """The measures of each event as words of a hop."""
     columns = []
     for number, measure in enumerate(shape.layout.measures):
@@ -101,7 +104,9 @@ def _event_words(shape: Shape, events: Ints) -> Ints:
 
 def _first_kept(shape: Shape, header: Ints) -> Ints:
     """For each entity and list the number of the first hop that a read can still reach."""
-    firsts = [np.where(header[:, HORIZON] == NEVER, NEVER, tail(header[:, HORIZON], each.reach_us, each.hop_us)) for each in shape.layout.hops]
+    firsts = [
+        np.where(header[:, HORIZON] == NEVER, NEVER, tail(header[:, HORIZON], each.reach_us, each.hop_us)) for each in shape.layout.hops
+    ]
     return np.stack(firsts, axis=1).ravel()
 
 

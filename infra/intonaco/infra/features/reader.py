@@ -1,8 +1,7 @@
 """Reading features online: one batched read for all rows and views, no catalog, bit for bit what is read offline."""
 
-import sys
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,170 +9,21 @@ from attrs import define, field, frozen
 from numpy.typing import NDArray
 
 from intonaco.core.columns import Column, Columns, Masked, Ragged
-from intonaco.core.errors import CorruptError, InvalidError, SchemaError
-from intonaco.infra.compute.algebra import NONE, Measure, finalize, unordered
-from intonaco.infra.compute.timeline import NEVER, as_us_array, cut, hop_of, is_expired, tail
-from intonaco.infra.features.answer import NO_AGE, Answer, complete, settle
-from intonaco.infra.features.entry import HEADER, HORIZON, LATEST, NEWEST, PENDING, TAG, Shape
-from intonaco.infra.features.keys import entity_key, view_prefix
-from intonaco.infra.features.plan import Output, ReadPlan, ViewPlan
+from intonaco.core.errors import SchemaError
+from intonaco.infra.compute.algebra import finalize, unordered
+from intonaco.infra.compute.timeline import NEVER, as_us_array, cut, is_expired, tail
+from intonaco.infra.features.answer import NO_AGE, Answer, complete, settle, status_codes
+from intonaco.infra.features.keys import entity_key
+from intonaco.infra.features.plan import Output, ReadPlan
+from intonaco.infra.features.viewreader import ViewReader
 from intonaco.infra.storage.keyvalue import KeyValueStore
 
 __all__ = ["OnlineReader"]
 
-if sys.byteorder != "little":
-    raise ImportError("online entries are read in place, which takes a little-endian machine")
-
-_Words = memoryview
-_PENDING, _TIME = PENDING, 0
-
-
-@frozen(eq=False)
-class _Window:
-    """One window of a view: the list of hops that it reads, and where the words of its measures are."""
-
-    list: int
-    over_us: int
-    hop_us: int
-    merges: tuple[tuple[int, int, int], ...]
-
-
-_ADD, _GREATEST, _LAST, _FIRST = range(4)
-
-
-@define(eq=False)
-class _ViewReader:
-    """Takes the words of one view's features out of entries."""
-
-    plan: ViewPlan
-    prefix: bytes
-    shape: Shape
-    windows: tuple[_Window, ...]
-    columns: tuple[int, ...]
-    empty: list[int] = field(init=False)
-
-    @classmethod
-    def of(cls, plan: ViewPlan, project: str) -> "_ViewReader":
-        shape = Shape(plan.layout)
-        lists = {each.hop_us: number for number, each in enumerate(plan.layout.hops)}
-        windows: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
-        kept = [each.column for each in plan.layout.columns]
-        for output in plan.outputs:
-            if output.kind != "column":
-                windows.setdefault((output.over_us, output.hop_us), []).extend(_merge(shape, measure) for measure in output.measures)
-        made = tuple(_Window(lists[hop], over, hop, tuple(dict.fromkeys(merges))) for (over, hop), merges in windows.items())
-        columns = tuple(dict.fromkeys(2 + kept.index(output.column) for output in plan.outputs if output.kind == "column"))
-        return cls(plan, view_prefix(project, plan.view, plan.version), shape, made, columns)
-
-    def __attrs_post_init__(self) -> None:
-        self.empty = [0 if how == _ADD else NONE for window in self.windows for how, _, _ in window.merges]
-
-    def place(self, output: Output) -> list[int]:
-        """Where the words of a window's measures stand in what `words` gives."""
-        wanted = [_merge(self.shape, measure) for measure in output.measures]
-        start = 0
-        for window in self.windows:
-            if (window.over_us, window.hop_us) == (output.over_us, output.hop_us):
-                return [start + window.merges.index(merge) for merge in wanted]
-            start += len(window.merges)
-        raise AssertionError("every window of the plan was compiled")
-
-    def words(self, entry: bytes, at_us: int) -> tuple[list[int], list[Any], int]:
-        """Merged words of all windows, values of kept columns, and the newest usable event time (NEVER if there is none)."""
-        shape = self.shape
-        whole = memoryview(entry)
-        words = whole[: len(entry) & ~7].cast("q")
-        if words[TAG] != shape.tag:
-            raise CorruptError(f"an online entry of {self.plan.view!r} is of another format or layout", hint="materialize the view anew")
-        before = cut(at_us, shape.layout.delay_us)
-        if before < words[HORIZON]:
-            self._refuse(at_us, words[LATEST])
-        newest, pending = words[NEWEST], ()
-        total = sum(words[HEADER : shape.start]) if shape.lists else 0
-        behind = shape.start + total * (1 + shape.words)
-        if words[_PENDING]:
-            pending = self._usable(words, behind + shape.newest, before)
-            newest = max([newest, *(event[_TIME] for event in pending)])
-        merged = self._merged(words, total, before, pending)
-        kept = self._kept(whole, words, behind, pending) if self.columns else []
-        return merged, kept, newest
-
-    def _refuse(self, at_us: int, latest: int) -> None:
-        raise InvalidError(
-            f"feature view {self.plan.view!r} knows events up to {latest} and cannot be read online as of {at_us}",
-            hint="read the past offline: --offline",
-            field="at",
-        )
-
-    def _usable(self, words: _Words, start: int, before: int) -> tuple[_Words, ...]:
-        size = self.shape.event
-        rows = [words[start + number * size : start + (number + 1) * size] for number in range(words[_PENDING])]
-        return tuple(row for row in rows if row[_TIME] < before)
-
-    def _merged(self, words: _Words, total: int, before: int, pending: tuple[_Words, ...]) -> list[int]:
-        shape, merged = self.shape, []
-        starts, place = [], shape.start
-        for number in range(shape.lists):
-            starts.append(place)
-            place += words[HEADER + number]
-        starts.append(place)
-        for window in self.windows:
-            first = tail(before, window.over_us, window.hop_us)
-            start, end = starts[window.list], starts[window.list + 1]
-            found = bisect_left(words, first, start, end)
-            inside = [event for event in pending if hop_of(event[_TIME], window.hop_us) >= first] if pending else pending
-            for how, word, event_word in window.merges:
-                shift = (1 + word) * total
-                if how == _ADD:
-                    value = words[shift + end - 1] - words[shift + found - 1]
-                    for event in inside:
-                        value += event[event_word]
-                else:
-                    value = _extreme(how, words, shift, found, end, total, event_word, inside)
-                merged.append(value)
-        return merged
-
-    def _kept(self, whole: _Words, words: _Words, behind: int, pending: tuple[_Words, ...]) -> list[Any]:
-        size = self.shape.newest
-        rows = [words[behind : behind + size], *(event[:size] for event in pending)]
-        texts = whole[8 * words[7] :]
-        row = max(rows, key=lambda row: tuple(self._comparable(row, texts))) if len(rows) > 1 else rows[0]
-        return [self._value(column, row[column], texts) for column in self.columns]
-
-    def _comparable(self, row: _Words, texts: memoryview) -> list[Any]:
-        plain = list(row)
-        for column in self.shape.texts:
-            value = self._value(column, row[column], texts)
-            plain[column] = (value is not None, value or b"")
-        return plain
-
-    def _value(self, column: int, word: int, texts: memoryview) -> Any:
-        if word == NONE or column not in self.shape.texts:
-            return None if word == NONE else word
-        return bytes(texts[word >> 32 : (word >> 32) + (word & 0xFFFF_FFFF)])
-
-
-def _merge(shape: Shape, measure: Measure) -> tuple[int, int, int]:
-    """How a measure merges, its word in a hop, and its word in a pending event."""
-    number = shape.layout.measures.index(measure)
-    how = _ADD if measure.adds else (_LAST if measure.kind == "last" else _FIRST) if measure.by_time else _GREATEST
-    return how, shape.places()[number], 2 + shape.columns + number
-
-
-def _extreme(how: int, words: _Words, shift: int, found: int, end: int, total: int, event_word: int, pending: Sequence[_Words]) -> int:
-    """The greatest word, or the value of the newest or oldest event that holds one."""
-    if how == _GREATEST:
-        return max([NONE, *words[shift + found : shift + end], *(event[event_word] for event in pending)])
-    candidates = [
-        (words[shift + hop], words[shift + total + hop], words[shift + 2 * total + hop])
-        for hop in range(found, end)
-        if words[shift + 2 * total + hop] != NONE
-    ]
-    for event in pending:
-        if event[event_word] != NONE:
-            time, created = event[_TIME], event[1]
-            candidates.append((~time, ~created, event[event_word]) if how == _FIRST else (time, created, event[event_word]))
-    return max(candidates)[2] if candidates else NONE
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+#: A validity that no age passes.
+_FOR_EVER = 2**63 - 1
 
 
 @frozen(eq=False)
@@ -184,7 +34,37 @@ class _Group:
     floats: bool
     places: NDArray[np.intp]
     resolutions: NDArray[np.float64]
-    outputs: tuple[int, ...]
+    outputs: NDArray[np.intp]
+
+
+@frozen(eq=False)
+class _Times:
+    """What the rule of time needs of all views and windows, as arrays."""
+
+    delays: Ints
+    limits: Ints
+    overs: Ints
+    hops: Ints
+    owners: NDArray[np.intp]
+    slices: tuple[slice, ...]
+
+    @classmethod
+    def of(cls, views: Sequence[ViewReader]) -> "_Times":
+        windows = [(number, window) for number, view in enumerate(views) for window in view.windows]
+        ends = np.cumsum([0, *(len(view.windows) for view in views)]).tolist()
+        return cls(
+            np.array([view.shape.layout.delay_us for view in views], dtype=np.int64),
+            np.array([[_FOR_EVER if view.plan.valid_for_us is None else view.plan.valid_for_us] for view in views], dtype=np.int64),
+            np.array([window.over_us for _, window in windows], dtype=np.int64),
+            np.array([window.hop_us for _, window in windows], dtype=np.int64),
+            np.array([number for number, _ in windows], dtype=np.intp),
+            tuple(slice(start, end) for start, end in pairwise(ends)),
+        )
+
+    def of_rows(self, at_us: Ints) -> tuple[list[list[int]], list[list[int]]]:
+        """For each row the cut of each view, and the first hop of each window of all views."""
+        cuts = cut(at_us[:, None], self.delays)
+        return cuts.tolist(), tail(cuts[:, self.owners], self.overs, self.hops).tolist()
 
 
 @define(eq=False)
@@ -193,14 +73,22 @@ class OnlineReader:
 
     plan: ReadPlan
     keyvalue: KeyValueStore = field(repr=False)
-    _views: tuple[_ViewReader, ...] = field(init=False)
+    _views: tuple[ViewReader, ...] = field(init=False)
+    _times: _Times = field(init=False)
     _groups: tuple[_Group, ...] = field(init=False)
     _names: tuple[tuple[str, int, Output], ...] = field(init=False)
+    _owners: NDArray[np.intp] = field(init=False)
+    _order: tuple[str, ...] = field(init=False)
+    _special: tuple[tuple[str, int, Output], ...] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._views = tuple(_ViewReader.of(view, self.plan.project) for view in self.plan.views)
+        self._views = tuple(ViewReader.of(view, self.plan.project) for view in self.plan.views)
+        self._times = _Times.of(self._views)
         self._names = tuple((output.name, number, output) for number, view in enumerate(self.plan.views) for output in view.outputs)
         self._groups = _grouped(self._views, self._names)
+        self._owners = np.array([view for _, view, _ in self._names], dtype=np.intp)
+        self._order = tuple(name for name, _, _ in self._names)
+        self._special = tuple(each for each in self._names if each[2].kind == "column" or each[2].default is not None)
 
     def read(self, columns: Columns, at_us: Any) -> Answer:
         """The features of rows as of their moments.
@@ -219,68 +107,72 @@ class OnlineReader:
         """
         moments = as_us_array(at_us)
         keys = self._keys(columns, len(moments))
-        wanted = [key for row in keys for key in row if key is not None]
-        found = dict(zip(wanted, self.keyvalue.get(wanted), strict=True))
-        words, kept, newest = [], [], []
-        for row, at in zip(keys, moments.tolist(), strict=True):
-            flat: list[int] = []
-            for view, key in zip(self._views, row, strict=True):
-                entry = None if key is None else found[key]
-                merged, values, latest = (view.empty, [None] * len(view.columns), NEVER) if entry is None else view.words(entry[1], at)
-                flat += merged
-                kept.append(values)
-                newest.append(latest)
-            words.append(flat)
-        shape = (len(moments), len(self._views))
-        return self._answer(_as_words(words), kept, np.array(newest, dtype=np.int64).reshape(shape), columns, moments)
+        entries = self.keyvalue.get([key for key in keys if key is not None])
+        found = iter(entries)
+        stored = [None if key is None else next(found) for key in keys]
+        words, kept, newest = self._taken([None if entry is None else entry[1] for entry in stored], moments)
+        return self._answer(words, kept, newest, columns, moments)
 
-    def _keys(self, columns: Columns, rows: int) -> list[list[bytes | None]]:
-        lists: dict[str, list[Any]] = {}
-        for view in self._views:
-            for name, _ in view.plan.keys:
-                if name not in lists:
-                    lists[name] = _plain_keys(columns, name, rows)
+    def _keys(self, columns: Columns, rows: int) -> list[bytes | None]:
+        """The key of each view for each row, row after row."""
+        names = dict.fromkeys(name for view in self._views for name, _ in view.plan.keys)
+        lists = {name: _plain_keys(columns, name, rows) for name in names}
         by_view = []
         for view in self._views:
             dtypes = [dtype for _, dtype in view.plan.keys]
             values = zip(*(lists[name] for name, _ in view.plan.keys), strict=True)
             by_view.append([entity_key(view.prefix, each, dtypes) for each in values])
-        return [list(row) for row in zip(*by_view, strict=True)]
+        return [key for row in zip(*by_view, strict=True) for key in row]
 
-    def _answer(
-        self, words: NDArray[np.int64], kept: list[list[Any]], newest: NDArray[np.int64], request: Columns, at_us: NDArray[np.int64]
-    ) -> Answer:
+    def _taken(self, entries: Sequence[bytes | None], at_us: Ints) -> tuple[Ints, list[list[Any]], Ints]:
+        """Merged words, shape (words, rows), kept values of each row and view, and newest event times, shape (views, rows)."""
+        cuts, firsts = self._times.of_rows(at_us)
+        words: list[list[int]] = []
+        kept: list[list[Any]] = []
+        newest: list[int] = []
+        place = iter(entries)
+        for at, row_cuts, row_firsts in zip(at_us.tolist(), cuts, firsts, strict=True):
+            flat: list[int] = []
+            for view, before, part in zip(self._views, row_cuts, self._times.slices, strict=True):
+                entry = next(place)
+                merged, values, latest = view.unknown if entry is None else view.words(entry, at, before, row_firsts[part])
+                flat += merged
+                kept.append(values)
+                newest.append(latest)
+            words.append(flat)
+        return _as_words(words).T, kept, np.array(newest, dtype=np.int64).reshape(len(at_us), len(self._views)).T
+
+    def _answer(self, words: Ints, kept: list[list[Any]], newest: Ints, request: Columns, at_us: Ints) -> Answer:
         seen = newest != NEVER
-        ages = np.where(seen, at_us[:, None] - np.where(seen, newest, 0), NO_AGE)
-        expired = np.stack([is_expired(ages[:, i], view.plan.valid_for_us) for i, view in enumerate(self._views)], axis=1)
-        usable = seen & ~expired
-        values = self._windows(words, usable)
-        columns: dict[str, Column] = {}
-        statuses: dict[str, NDArray[np.uint8]] = {}
-        for number, (name, view, output) in enumerate(self._names):
-            column = values[:, number] if output.kind != "column" else self._column(kept, view, output, usable[:, view])
-            columns[name], statuses[name] = settle(column, seen[:, view], expired[:, view], output.default)
-        read = Answer(columns=columns, statuses=statuses, ages={name: ages[:, view] for name, view, _ in self._names})
+        ages = np.where(seen, at_us - np.where(seen, newest, 0), NO_AGE)
+        expired = is_expired(ages, self._times.limits)
+        all_seen, all_expired = seen[self._owners], expired[self._owners]
+        values = self._windows(words, all_seen & ~all_expired)
+        codes = status_codes(np.isnan(values), all_seen, all_expired)
+        columns: dict[str, Column] = dict(zip(self._order, values, strict=True))
+        statuses = dict(zip(self._order, codes, strict=True))
+        for name, view, output in self._special:
+            column = columns[name] if output.kind != "column" else self._column(kept, view, output, seen[view] & ~expired[view])
+            columns[name], statuses[name] = settle(column, seen[view], expired[view], output.default)
+        read = Answer(columns=columns, statuses=statuses, ages=dict(zip(self._order, ages[self._owners], strict=True)))
         return complete(self.plan, read, request, at_us)
 
-    def _windows(self, words: NDArray[np.int64], usable: NDArray[np.bool_]) -> NDArray[np.float64]:
-        values = np.full((len(words), len(self._names)), np.nan)
+    def _windows(self, words: Ints, usable: Bools) -> NDArray[np.float64]:
+        """Values of all features that are windows, NaN where there is none; shape (features, rows)."""
+        values = np.full((len(self._names), words.shape[1]), np.nan)
         for group in self._groups:
-            parts = [words[:, places] for places in group.places]
-            flat, held = _finalized(group, parts)
-            allowed = usable[:, [self._names[number][1] for number in group.outputs]]
-            values[:, group.outputs] = np.where(held & allowed, flat, np.nan)
+            parts = [words[places] for places in group.places]
+            finalized, held = finalize(group.kind, parts, group.resolutions, group.floats)
+            values[group.outputs] = np.where(held & usable[group.outputs], finalized, np.nan)
         return values
 
-    def _column(self, kept: list[list[Any]], view: int, output: Output, usable: NDArray[np.bool_]) -> Column:
-        reader, views = self._views[view], len(self._views)
-        names = [each.column for each in reader.plan.layout.columns]
-        place = reader.columns.index(2 + names.index(output.column))
-        words = [kept[row * views + view][place] if usable[row] else None for row in range(len(usable))]
+    def _column(self, kept: list[list[Any]], view: int, output: Output, usable: Bools) -> Column:
+        place = self._views[view].place_of_column(output.column)
+        words = [kept[row * len(self._views) + view][place] if usable[row] else None for row in range(len(usable))]
         return _restored(words, output.dtype)
 
 
-def _grouped(views: Sequence[_ViewReader], names: Sequence[tuple[str, int, Output]]) -> tuple[_Group, ...]:
+def _grouped(views: Sequence[ViewReader], names: Sequence[tuple[str, int, Output]]) -> tuple[_Group, ...]:
     starts = np.cumsum([0, *(len(view.empty) for view in views)])
     members: dict[tuple[str, bool], list[int]] = {}
     for number, (_, _, output) in enumerate(names):
@@ -289,17 +181,9 @@ def _grouped(views: Sequence[_ViewReader], names: Sequence[tuple[str, int, Outpu
     groups = []
     for (kind, floats), numbers in members.items():
         places = [[int(starts[names[n][1]]) + place for place in views[names[n][1]].place(names[n][2])] for n in numbers]
-        resolutions = np.array([names[n][2].resolution for n in numbers])
-        groups.append(_Group(kind, floats, np.array(places, dtype=np.intp).T, resolutions, tuple(numbers)))
+        resolutions = np.array([[names[n][2].resolution] for n in numbers])
+        groups.append(_Group(kind, floats, np.array(places, dtype=np.intp).T, resolutions, np.array(numbers, dtype=np.intp)))
     return tuple(groups)
-
-
-def _finalized(group: _Group, parts: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The group's features of all rows through the one `finalize`."""
-    rows, features = parts[0].shape
-    resolutions = np.broadcast_to(group.resolutions, (rows, features)).ravel()
-    values, held = finalize(group.kind, [part.ravel() for part in parts], resolutions, group.floats)
-    return values.reshape(rows, features), held.reshape(rows, features)
 
 
 def _as_words(rows: list[list[int]]) -> NDArray[np.int64]:
@@ -318,7 +202,11 @@ def _plain_keys(columns: Mapping[str, Column], name: str, rows: int) -> list[Any
     if isinstance(column, Ragged) or not isinstance(values, np.ndarray) or len(values) != rows:
         raise SchemaError(f"the request has {len(column)} values of {name!r} for {rows} moments", field=name)
     plain = (values.astype("datetime64[us]").astype(np.int64) if values.dtype.kind == "M" else values).tolist()
-    return plain if not isinstance(column, Masked) else [None if no else value for value, no in zip(plain, column.missing.tolist(), strict=True)]
+    return (
+        plain
+        if not isinstance(column, Masked)
+        else [None if no else value for value, no in zip(plain, column.missing.tolist(), strict=True)]
+    )
 
 
 def _restored(words: list[Any], dtype: str) -> Column:

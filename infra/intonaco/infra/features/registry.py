@@ -71,11 +71,16 @@ class Registry:
                 self._record(connection, step, definition)
         return steps
 
+    def find(self, kind: str, name: str, version: int | None = None) -> Applied | None:
+        """A version of a definition, or the newest; None if there is none."""
+        with self.catalog.read() as connection:
+            return self._newest(connection, kind, name, version)
+
     def get(self, kind: str, name: str, version: int | None = None) -> Applied:
         """A version of a definition, or the newest; MissingError if there is none."""
-        with self.catalog.read() as connection:
-            found = self._newest(connection, kind, name, version)
-            if found is None:
+        found = self.find(kind, name, version)
+        if found is None:
+            with self.catalog.read() as connection:
                 known = connection.scalars(sql.select(DEFINITIONS.c.name).where(*self._of(kind)).distinct()).all()
                 text = f"{name}@{version}" if version else name
                 raise MissingError(f"no feature {kind} {text!r} in project {self.project!r}", hint=suggestion(name, known), field=name)

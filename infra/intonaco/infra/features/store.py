@@ -1,20 +1,32 @@
 """The feature store: definitions applied, training sets, and reads as of any moment."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from attrs import frozen
 
-from intonaco.core.columns import Columns
+from intonaco.core.columns import Columns, rows_of
 from intonaco.core.errors import InvalidError
 from intonaco.core.references import DEFAULT_PROJECT
+from intonaco.infra.compute.timeline import as_us, as_us_array
+from intonaco.infra.features.answer import Answer
 from intonaco.infra.features.examples import Examples
+from intonaco.infra.features.functions import AT
+from intonaco.infra.features.keys import view_prefix
 from intonaco.infra.features.labels import Labels
+from intonaco.infra.features.materialization import Materialized, materialize
 from intonaco.infra.features.meaning import Definition
 from intonaco.infra.features.plan import ReadPlan
+from intonaco.infra.features.progress import Mark, Progress
+from intonaco.infra.features.reader import OnlineReader
 from intonaco.infra.features.registry import Registry, Step
 from intonaco.infra.features.sets import FeatureSet
-from intonaco.infra.features.training import Rows, labelled_rows, training_set
+from intonaco.infra.features.training import Rows, columns_table, labelled_rows, training_set
+from intonaco.infra.features.views import FeatureView
+from intonaco.infra.features.writer import OnlineWriter, ViewWriter
 from intonaco.infra.storage.tables import Snapshot
 from intonaco.infra.workspace import Workspace
 
@@ -84,6 +96,71 @@ class FeatureStore:
             table: self._snapshot(table, versions) for table in {use.view.source.table for use in self.feature_set(features).features}
         }
         return training_set(self.workspace.engine, self.feature_set(features), plan, given, sources, labels=names, at=moment)
+
+    def materialize(
+        self, given: FeatureView | FeatureSet | str, until: "datetime | int", *, online: bool = True, version: int | None = None
+    ) -> list[Materialized]:
+        """Store the events before a moment, in hops and online, that are not stored yet; of a set, those of all its views.
+
+        Online entries are fed by materialization until the first push to a view, and by pushes from then on.
+        """
+        done = []
+        for view, number in self._views(given, version):
+            fed = online and not self._pushed(view.name, number).mark().sequence
+            done.append(materialize(self.workspace, view, self.project, number, as_us(until), online=fed))
+        return done
+
+    def writer(self, views: Iterable[FeatureView | FeatureSet | str]) -> OnlineWriter:
+        """Writes events to the entries of these views, for many pushes; from now on they are fed by pushes."""
+        found = {(view.name, number): view for given in views for view, number in self._views(given)}
+        for name, number in found:
+            progress = self._pushed(name, number)
+            if not progress.mark().sequence:
+                with progress.alone() as lease:
+                    progress.finish(lease, Mark(sequence=1))
+        return OnlineWriter(self.workspace.keyvalue, tuple(ViewWriter.of(view, self.project, each[1]) for each, view in found.items()))
+
+    def push(self, given: FeatureView | FeatureSet | str, events: Columns | pa.Table, *, sequence: int = 0) -> int:
+        """Write new events of a view's table online, to all views of a set that read it; how many entries changed.
+
+        See `OnlineWriter.push`; for many pushes keep a `writer`.
+        """
+        table = events if isinstance(events, pa.Table) else columns_table(events)
+        writer = self.writer([given])
+        return writer.push({view.view.source.table: table for view in writer.views}, sequence=sequence)
+
+    def read(self, features: FeatureSet | str, columns: Columns, at: Any) -> Answer:
+        """Read a set online as of moments at or after the newest event written; see `OnlineReader.read`."""
+        return OnlineReader(self.read_plan(features), self.workspace.keyvalue).read(columns, at)
+
+    def read_offline(self, features: FeatureSet | str, columns: Columns, at: Any) -> Answer:
+        """Read a set from the tables of events, as of any moments."""
+        moments = as_us_array(at).view("datetime64[us]")
+        examples = self.training_set(features, {**columns, AT: np.broadcast_to(moments, (rows_of(columns),)).copy()}, at=AT)
+        return Answer(columns=dict(examples.columns), statuses=dict(examples.statuses), ages={})
+
+    def clear_online(self, given: FeatureView | FeatureSet | str) -> int:
+        """Remove the online entries of views, so that materialization fills them anew; how many there were."""
+        removed = 0
+        for view, number in self._views(given):
+            keys = [key for key, _ in self.workspace.keyvalue.scan(view_prefix(self.project, view.name, number))]
+            for place in ("online", "push"):
+                Progress(self.workspace.catalog, self.project, view.name, number, place).forget()
+            self.workspace.keyvalue.delete(keys)
+            removed += len(keys)
+        return removed
+
+    def _views(self, given: FeatureView | FeatureSet | str, version: int | None = None) -> list[tuple[FeatureView, int]]:
+        """Views and their versions; a name is that of a view, or else of a set."""
+        if isinstance(given, FeatureView):
+            return [(given, version or self.registry.version_of(given))]
+        if isinstance(given, str) and (found := self.registry.find("view", given, version)) is not None:
+            assert isinstance(found.definition, FeatureView)
+            return [(found.definition, found.version)]
+        return [(view, self.registry.version_of(view)) for view in self.feature_set(given).views]
+
+    def _pushed(self, view: str, version: int) -> Progress:
+        return Progress(self.workspace.catalog, self.project, view, version, "push")
 
     def _rows(self, rows: Columns | pa.Table | Snapshot | None, labels: Labels | Sequence[str], at: str) -> tuple[Rows, str]:
         data = self.workspace.tables.read(rows) if isinstance(rows, Snapshot) else rows

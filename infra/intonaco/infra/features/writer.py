@@ -1,6 +1,6 @@
 """Writing events online: get the entries of a batch's entities, fold, put them back, all or none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,19 +11,29 @@ from numpy.typing import NDArray
 from intonaco.core.errors import ConflictError, InvalidError
 from intonaco.infra.compute.algebra import NONE, ordered, prepare
 from intonaco.infra.compute.arrays import column_of, numbers, times
-from intonaco.infra.features.entry import BATCH, HEADER, PUSHED, Entries, Shape, decode, encode
+from intonaco.infra.features.entry import BATCH, PUSHED, Entries, Shape, decode, encode
 from intonaco.infra.features.folding import fold
 from intonaco.infra.features.keys import entity_key, view_prefix
 from intonaco.infra.features.layout import Layout
 from intonaco.infra.features.views import FeatureView
 from intonaco.infra.storage.keyvalue import KeyValueStore
 
-__all__ = ["OnlineWriter", "ViewWriter"]
+__all__ = ["OnlineWriter", "Prepared", "ViewWriter"]
 
 Ints = NDArray[np.int64]
 _TEXTS = ("str", "bytes", "json")
 #: Entities of one put; each put is one synced commit.
 _ENTITIES = 20_000
+
+
+@frozen(eq=False)
+class Prepared:
+    """Events of one view: the keys of their entities, which of them each belongs to, their words, and the texts of these."""
+
+    keys: list[bytes]
+    owners: Ints
+    words: Ints
+    texts: list[bytes]
 
 
 @frozen(eq=False)
@@ -85,9 +95,19 @@ class ViewWriter:
             columns.append(prepare(measure, *read[measure.column]))
         return np.stack(columns, axis=1)
 
-    def entries(self, values: Sequence[bytes | None], owners: Ints, words: Ints, texts: list[bytes], sequence: int, place: int) -> list[bytes]:
+    def prepared(self, events: pa.Table) -> Prepared:
+        """The events that belong to an entity and have a time, ready to be folded."""
+        keys, owners = self.keys(events)
+        texts: list[bytes] = []
+        words = self.words(events, texts)
+        held = owners >= 0
+        return Prepared(keys, owners, words, texts) if held.all() else Prepared(keys, owners[held], words[held], texts)
+
+    def entries(self, values: Sequence[bytes | None], events: Prepared, sequence: int, place: int) -> list[bytes]:
         """The entries after these events; those that took effect under this sequence before are left out."""
+        texts = list(events.texts)
         taken = decode(self.shape, values, texts)
+        owners, words = events.owners, events.words
         if sequence > 0:
             fresh = taken.header[owners, place] < sequence
             owners, words = owners[fresh], words[fresh]
@@ -110,43 +130,40 @@ class OnlineWriter:
     keyvalue: KeyValueStore = field(repr=False)
     views: tuple[ViewWriter, ...]
 
-    def push(self, events: pa.Table, *, sequence: int = 0) -> int:
+    def push(self, events: Mapping[str, pa.Table], *, sequence: int = 0) -> int:
         """Write events, of any times and in any order; how many entries changed.
 
         Parameters
         ----------
+        events
+            By the name of the table that they are events of.
         sequence
             A positive number that grows from push to push; a push that is repeated under its number changes nothing.
             0 for events that are certain to come once.
         """
         return self._write(events, sequence, PUSHED)
 
-    def materialize(self, events: pa.Table, sequence: int) -> int:
-        """Write a batch of events of a table; the same sequence again changes nothing."""
+    def materialize(self, events: Mapping[str, pa.Table], sequence: int) -> int:
+        """Write a batch of events of tables; the same sequence again changes nothing."""
         return self._write(events, sequence, BATCH)
 
-    def _write(self, events: pa.Table, sequence: int, place: int) -> int:
-        prepared = [(writer, *self._prepared(writer, events)) for writer in self.views]
-        keys = [key for _, found, *_ in prepared for key in found]
-        stored = self.keyvalue.get(keys)
-        changed, start = [], 0
-        for writer, found, owners, words, texts in prepared:
-            old = stored[start : start + len(found)]
-            start += len(found)
-            values = writer.entries([None if entry is None else entry[1] for entry in old], owners, words, texts, sequence, place)
+    def _write(self, events: Mapping[str, pa.Table], sequence: int, place: int) -> int:
+        unread = events.keys() - {writer.view.source.table for writer in self.views}
+        if unread:
+            raise InvalidError(f"no feature view that is written here reads events of {sorted(unread)[0]!r}", field=sorted(unread)[0])
+        writers = [writer for writer in self.views if writer.view.source.table in events]
+        prepared = [writer.prepared(events[writer.view.source.table]) for writer in writers]
+        stored = iter(self.keyvalue.get([key for each in prepared for key in each.keys]))
+        changed: list[tuple[bytes, int, bytes]] = []
+        for writer, each in zip(writers, prepared, strict=True):
+            old = [next(stored) for _ in each.keys]
+            values = writer.entries([None if entry is None else entry[1] for entry in old], each, sequence, place)
             changed += [
                 (key, 1 if entry is None else entry[0] + 1, value)
-                for key, entry, value in zip(found, old, values, strict=True)
+                for key, entry, value in zip(each.keys, old, values, strict=True)
                 if entry is None or value != entry[1]
             ]
         return self._put(changed)
-
-    def _prepared(self, writer: ViewWriter, events: pa.Table) -> tuple[list[bytes], Ints, Ints, list[bytes]]:
-        keys, owners = writer.keys(events)
-        texts: list[bytes] = []
-        words = writer.words(events, texts)
-        held = owners >= 0
-        return (keys, owners, words, texts) if held.all() else (keys, owners[held], words[held], texts)
 
     def _put(self, entries: list[tuple[bytes, int, bytes]]) -> int:
         effective = 0
@@ -201,5 +218,3 @@ def _ranked(shape: Shape, taken: Entries, words: Ints, texts: list[bytes]) -> In
     texts[:] = known
     return words
 
-
-assert HEADER > PUSHED
