@@ -97,6 +97,22 @@ def test_a_damaged_file_is_refused_when_it_is_opened(tmp_path: Path, damage: str
         LmdbStore.open(f"lmdb:{tmp_path}")
 
 
+def test_a_damaged_key_hides_no_entry(tmp_path: Path) -> None:
+    """Its bytes say another key now, so a search for it ends beside it."""
+    with LmdbStore.open(f"lmdb:{tmp_path}") as store:
+        store.put([(b"key %03d" % number, 1, b"v") for number in range(300)])
+    path = tmp_path / "data.mdb"
+    for changed in (b"\x00key 1?0", b"\x02key 150", b"\x00kez 150"):
+        whole = path.read_bytes()
+        path.write_bytes(whole.replace(b"\x00key 150", changed))
+        with LmdbStore.open(f"lmdb:{tmp_path}") as store:
+            with pytest.raises(CorruptError):
+                store.get([b"key 150"])
+            with pytest.raises(CorruptError):
+                list(store.scan(b"key"))
+        path.write_bytes(whole)
+
+
 @pytest.mark.parametrize("url", ["lmdb:", "lmdb://host/x", "lmdb:x?size=1", "lmdb:x?map_size_gb=much", "lmdb:x?map_size_gb=0"])
 def test_a_url_that_cannot_be_a_store_is_refused(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

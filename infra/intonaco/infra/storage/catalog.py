@@ -14,6 +14,7 @@ from intonaco.infra.storage import record, upgrades
 from intonaco.infra.storage.databases import open_engine, serialize, set_write_ahead
 from intonaco.infra.storage.faults import explained
 from intonaco.infra.storage.rooms import Room
+from intonaco.infra.storage.seals import seal, verify
 from intonaco.infra.storage.store import as_url
 
 __all__ = ["Catalog", "Change", "Room"]
@@ -106,16 +107,16 @@ class Catalog:
     def record_change(self, connection: sql.Connection, topic: str, subject: str, *, at_us: int | None = None) -> None:
         """Tell those who ask for `changes` of a topic that something happened to `subject`, as part of the transaction."""
         serialize(connection)  # else a smaller number could be committed after a greater one was read
-        at_us = time.time_ns() // 1000 if at_us is None else at_us
-        connection.execute(record.CHANGES.insert().values(topic=topic, subject=subject, at_us=at_us))
+        row = {"topic": topic, "subject": subject, "at_us": time.time_ns() // 1000 if at_us is None else at_us}
+        connection.execute(record.CHANGES.insert().values(**row, seal=seal(row)))
 
     def changes(self, topic: str, after: int = 0) -> list[Change]:
         """What happened under a topic behind the change of number `after`, in order; cheap enough to ask again and again."""
         table = record.CHANGES.c
-        query = sql.select(table.number, table.topic, table.subject, table.at_us)
+        query = sql.select(record.CHANGES).where(table.topic == topic, table.number > after).order_by(table.number)
         with self.read() as connection:
-            rows = connection.execute(query.where(table.topic == topic, table.number > after).order_by(table.number))
-            return [Change(number=row.number, topic=row.topic, subject=row.subject, at_us=row.at_us) for row in rows]
+            rows = connection.execute(query).mappings().all()
+        return [_change(row, self.where) for row in rows]
 
     def damage(self) -> list[str]:
         """What is wrong with the database's own structure, for `intonaco fsck`: usually nothing; reads the whole file on SQLite.
@@ -140,3 +141,8 @@ class Catalog:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _change(row: sql.RowMapping, where: str) -> Change:
+    verify(row, leave_out={"number"}, where=where)  # the number was given after the row was sealed
+    return Change(number=row["number"], topic=row["topic"], subject=row["subject"], at_us=row["at_us"])

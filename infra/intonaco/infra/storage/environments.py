@@ -15,13 +15,14 @@ import lmdb
 from attrs import define, field
 
 from intonaco.core.errors import CorruptError, DeadlineError, IntonacoError, InvalidError, UnavailableError
+from intonaco.infra.storage.durable import make_folder
 
-__all__ = ["AGAIN", "Environment", "acquire", "explained_lmdb", "release"]
+__all__ = ["AGAIN", "STATE_KEY", "Environment", "acquire", "explained_lmdb", "release"]
 
 WRITER_TIMEOUT_S = 30.0
 _READERS = 1024
 #: Our own record in each environment: the format, and the transaction that wrote last.
-_STATE_KEY = b"\x02state"
+STATE_KEY = b"\x02state"
 _STATE = struct.Struct("<4sBQI")
 _FORMAT = 1
 # Of each of the two meta pages: magic and version behind the page's head, then what the newest transaction left.
@@ -79,13 +80,13 @@ class Environment:
     def stamp(self, transaction: lmdb.Transaction) -> None:
         """Note in the environment which transaction wrote last; every one that writes calls it."""
         head = _STATE.pack(b"into", _FORMAT, transaction.id(), 0)[:-4]
-        transaction.put(_STATE_KEY, head + struct.pack("<I", crc32(head)))
+        transaction.put(STATE_KEY, head + struct.pack("<I", crc32(head)))
 
     def check(self) -> None:
         """Refuse what another program or format made, and a file that lost its end or its newest transaction."""
         _check_file(self.path / "data.mdb")
         with self.handle.begin() as transaction:
-            stored = transaction.get(_STATE_KEY)
+            stored = transaction.get(STATE_KEY)
             number = transaction.id()
             empty = transaction.stat()["entries"] == 0
         if stored is None and not empty:
@@ -156,7 +157,7 @@ _open_lock = threading.Lock()
 def acquire(path: Path, map_size_bytes: int) -> Environment:
     """The environment in the folder `path`, made if absent; LMDB refuses a second opening in one process."""
     with _open_lock, explained_lmdb(path):
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path.absolute())
         key = _identity(path)
         if key not in _open:
             _open[key] = _opened(path, map_size_bytes)

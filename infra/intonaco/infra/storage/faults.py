@@ -40,17 +40,16 @@ def explained(where: str) -> Iterator[None]:
 def _told(error: BaseException | None, where: str) -> IntonacoError | None:
     if not isinstance(error, sqlite3.Error):
         return UnavailableError(f"{where} cannot be used: {error}") if type(error).__name__ == "OperationalError" else None
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of the code tells SQLite's own reasons
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF  # the rest tells SQLite's own reasons
     if code in _DAMAGED or "Could not decode to UTF-8" in str(error):
         return CorruptError(f"{where} is damaged: {error}", hint="intonaco fsck lists what is damaged; restore the file from a copy")
     if code == sqlite3.SQLITE_TOOBIG:
         return InvalidError(f"{where} cannot hold a value that large", hint="keep it as a blob and store its digest")
     if code in _BUSY:
         return UnavailableError(f"{where} is held by another writer: {error}", hint="try again")
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or extended == sqlite3.SQLITE_IOERR_SHMSIZE:
         return UnavailableError(f"{where}: no space left on the disk; nothing of this was written", hint="free some space and repeat")
-    return (
-        UnavailableError(f"{where} cannot be read or written: {error}", hint="look at the folder's disk and permissions")
-        if code in _UNREACHABLE
-        else None
-    )
+    if code in _UNREACHABLE:
+        return UnavailableError(f"{where} cannot be read or written: {error}", hint="look at the folder's disk and permissions")
+    return None

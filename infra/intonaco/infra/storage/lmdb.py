@@ -10,7 +10,7 @@ from attrs import define, field
 from intonaco.core.errors import CorruptError, InvalidError, SettingsError
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.entries import LONGEST_WHOLE, decode, encode, key_of, stored_key
-from intonaco.infra.storage.environments import AGAIN, Environment, acquire, explained_lmdb, release, told
+from intonaco.infra.storage.environments import AGAIN, STATE_KEY, Environment, acquire, explained_lmdb, release, told
 from intonaco.infra.storage.keyvalue import Entry, KeyValueStore
 from intonaco.infra.storage.store import as_url
 
@@ -53,7 +53,7 @@ class LmdbStore(KeyValueStore):
                 for key in keys:
                     stored = transaction.get(b"\x00" + key if len(key) <= LONGEST_WHOLE else stored_key(key))
                     if stored is None:
-                        _check_absent(transaction, key, where)
+                        _check_sides(transaction, stored_key(key), where)
                     found.append(None if stored is None else decode(key, stored, where))
         except lmdb.Error as error:
             raise told(error, where) from error
@@ -95,9 +95,13 @@ class LmdbStore(KeyValueStore):
         with explained_lmdb(self.path), self._environment.handle.begin() as transaction:
             cursor = transaction.cursor()
             more = cursor.set_range(position)
-            while more and len(chunk) < _CHUNK and cursor.key().startswith(start):
-                chunk.append(_item(cursor))
+            while more and len(chunk) < _CHUNK and (item := _item(cursor))[0].startswith(start):
+                chunk.append(item)
                 more = cursor.next()
+            for end in (position, chunk[-1][0] + b"\x00" if chunk else position):
+                _check_sides(transaction, end, self.path)
+        if [stored for stored, _ in chunk] != sorted({stored for stored, _ in chunk}):
+            raise _out_of_order(self.path)
         return chunk
 
     def close(self) -> None:
@@ -123,12 +127,11 @@ def _checked(order: int) -> int:
     return order
 
 
-def _check_absent(transaction: lmdb.Transaction, key: bytes, path: Path) -> None:
-    """Raise CorruptError unless the keys on both sides of where this one would stand are whole and in order.
+def _check_sides(transaction: lmdb.Transaction, under: bytes, path: Path) -> None:
+    """Raise CorruptError unless the entries on both sides of where this stored key would stand are whole and in order.
 
     A flipped bit in a key, or in the pages above, would else hide an entry: the search ends beside the damaged place.
     """
-    under = stored_key(key)
     cursor = transaction.cursor()
     beyond = cursor.set_range(under)
     if beyond:
@@ -139,10 +142,14 @@ def _check_absent(transaction: lmdb.Transaction, key: bytes, path: Path) -> None
 
 def _check_neighbour(item: tuple[bytes, bytes], under: bytes, side: int, path: Path) -> None:
     stored, value = item
-    if (stored > under) - (stored < under) != side:
-        raise CorruptError(f"the key-value store {path} is damaged: its keys are out of order", hint=AGAIN)
-    if stored[:1] in (b"\x00", b"\x01"):
+    if (stored > under) - (stored < under) == -side:
+        raise _out_of_order(path)
+    if stored != STATE_KEY:
         decode(key_of(stored, value, path), value, path)
+
+
+def _out_of_order(path: Path) -> CorruptError:
+    return CorruptError(f"the key-value store {path} is damaged: its keys are out of order", hint=AGAIN)
 
 
 def _item(cursor: lmdb.Cursor) -> tuple[bytes, bytes]:

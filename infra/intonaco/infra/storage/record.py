@@ -20,6 +20,7 @@ CHANGES = sql.Table(
     sql.Column("topic", sql.Text, nullable=False),
     sql.Column("subject", sql.Text, nullable=False),
     sql.Column("at_us", sql.BigInteger, nullable=False),
+    sql.Column("seal", sql.Text, nullable=False),
     sql.Index("storage_change_topic", "topic", "number"),
     sqlite_autoincrement=True,
 )

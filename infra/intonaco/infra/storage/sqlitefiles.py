@@ -7,6 +7,7 @@ from typing import Any
 
 from intonaco.core.errors import SettingsError, UnavailableError
 from intonaco.core.urls import StoreUrl
+from intonaco.infra.storage.durable import make_folder
 
 __all__ = ["BUSY_TIMEOUT_S", "prepare", "sqlite_path", "write_ahead"]
 
@@ -21,7 +22,7 @@ def sqlite_path(url: StoreUrl) -> Path:
         raise SettingsError(f"{url} has the unknown option {sorted(url.options)[0]!r}", hint="it takes none")
     path = Path(url.path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent.absolute())
     except OSError as error:
         raise UnavailableError(f"the folder {path.parent} cannot be made: {error.strerror}") from error
     return path

@@ -16,6 +16,7 @@ def upgrade() -> None:
         sql.Column("topic", sql.Text, nullable=False),
         sql.Column("subject", sql.Text, nullable=False),
         sql.Column("at_us", sql.BigInteger, nullable=False),
+        sql.Column("seal", sql.Text, nullable=False),
         sqlite_autoincrement=True,
     )
     op.create_index("storage_change_topic", "storage_change", ["topic", "number"])
