@@ -47,6 +47,7 @@ def link_synced(folder: int, temporary: str, leaf: str) -> None:
     try:
         os.link(temporary, leaf, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
     except FileExistsError:
+        os.utime(leaf, dir_fd=folder, follow_symlinks=False)  # young again: garbage collection leaves it to who needs it now
         os.fsync(folder)  # the winner may not have synced yet, and the loser may acknowledge what it found
         raise
     try:

@@ -111,6 +111,10 @@ class SqliteStream(Stream):
                 connection.execute("DELETE FROM stream_record WHERE place BETWEEN ? AND ?", (head.base + 1, head.base + through))
                 _write(connection, _Head(head.id, topic, partition, head.last, through))
 
+    def topics(self) -> list[tuple[str, int]]:
+        with self._snapshot() as connection:
+            return [(row[1], row[2]) for row in connection.execute(f"{_HEADS} ORDER BY topic, part")]
+
     def close(self) -> None:
         self._closed = True
         while self._idle:

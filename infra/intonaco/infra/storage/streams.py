@@ -2,10 +2,11 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from intonaco.infra.storage.store import Store
 
-__all__ = ["Stream"]
+__all__ = ["Stream", "SupportsTopics"]
 
 
 class Stream(Store):
@@ -33,3 +34,11 @@ class Stream(Store):
     @abstractmethod
     def trim(self, topic: str, through: int, partition: int = 0) -> None:
         """Remove the records up to and including this offset; offsets of the others stay."""
+
+
+@runtime_checkable
+class SupportsTopics(Protocol):
+    """A stream that knows what is in it."""
+
+    def topics(self) -> list[tuple[str, int]]:
+        """All topics with their partitions, sorted."""
