@@ -5,11 +5,12 @@ import re
 import sys
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 Distributions = dict[Path, dict[str, Any]]
 
@@ -67,3 +68,30 @@ def test_every_choice_is_explained(distributions: Distributions, workspace: dict
     everything = asked(workspace).union(*map(asked, distributions.values()))
     data = {canonical(line) for line in (root / "requirements-data.txt").read_text().splitlines() if line and not line.startswith("#")}
     assert {name for name in everything | data if not name.startswith("intonaco")} - explained == set()
+
+
+def test_the_pins_reach_down_to_the_last_dependency(root: Path) -> None:
+    pinned = {canonical(line) for line in (root / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")}
+    assert {
+        name for name in reached({"intonaco[dev,docs,lightgbm,nlp,sklearn,vision]"}) if not name.startswith("intonaco")
+    } - pinned == set()
+
+
+def reached(wanted: set[str]) -> set[str]:
+    """Names of all distributions that these requirements lead to, of those that are installed."""
+    seen: set[str] = set()
+    while wanted - seen:
+        seen |= (new := wanted - seen)
+        wanted = {each for text in new for each in required(Requirement(text))}
+    return {canonical(text) for text in seen}
+
+
+def required(wanted: Requirement) -> set[str]:
+    """What a requirement asks for, with its extras, on this machine."""
+    try:
+        asked_for = [Requirement(text) for text in requires(wanted.name) or ()]
+    except PackageNotFoundError:
+        return set()
+    extras = ["", *wanted.extras]
+    held = [each for each in asked_for if each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in extras)]
+    return {f"{each.name}[{','.join(sorted(each.extras))}]" if each.extras else each.name for each in held}
