@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 from intonaco.core.columns import Column, Masked, Ragged
 from intonaco.core.errors import SchemaError
@@ -118,5 +118,6 @@ def test_the_digest_tells_values_apart_that_look_alike(kind: pa.DataType, left: 
 def test_columns_of_a_table_make_the_table_again(rows: pa.Table) -> None:
     schema = schema_of(rows)
     kept = [each.name for each in schema if not each.dtype.startswith("float") and not (each.nullable and -1 in each.shape)]
+    assume(kept)  # without a column there is no number of rows
     table = rows.select(kept)
     assert same(to_arrow(from_arrow(table, schema.select(kept)), schema.select(kept)), table)

@@ -35,7 +35,7 @@ _DTYPES = {arrow: name for name, arrow in SCALARS.items() if name != "json"} | {
     pa.large_binary(): "bytes",
     pa.binary_view(): "bytes",
 }
-_DECLARED = b"intonaco"
+_DECLARED = b"intonaco.field"
 _HINTS = (
     (pa.types.is_timestamp, "cast it to timestamp('us', tz='UTC')"),
     (pa.types.is_date, "cast it to timestamp('us', tz='UTC')"),

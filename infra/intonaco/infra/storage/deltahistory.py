@@ -16,7 +16,6 @@ from intonaco.infra.storage.tables import Part, Snapshot
 
 __all__ = ["History", "Log"]
 
-
 _HINT = "intonaco fsck lists what is damaged"
 _KEPT = 16  # snapshots per table; each lists all its parts
 
@@ -30,6 +29,7 @@ class History:
     tokens: dict[str, int] = field(factory=dict)
     expired: set[int] = field(factory=set)
     _snapshots: dict[int, Snapshot] = field(factory=dict)
+    _lock: threading.Lock = field(factory=threading.Lock, repr=False)
 
     @property
     def next_version(self) -> int:
@@ -64,12 +64,13 @@ class History:
 
     def recorded(self, version: int) -> Snapshot:
         """What a version was, readable or not."""
-        if version not in self._snapshots:
-            made = self._made(version)
-            if len(self._snapshots) >= _KEPT:
-                self._snapshots.pop(next(iter(self._snapshots)))
-            self._snapshots[version] = made
-        return self._snapshots[version]
+        with self._lock:
+            if version not in self._snapshots:
+                made = self._made(version)
+                if len(self._snapshots) >= _KEPT:
+                    self._snapshots.pop(next(iter(self._snapshots)))
+                self._snapshots[version] = made
+            return self._snapshots[version]
 
     def _made(self, version: int) -> Snapshot:
         before = self._snapshots.get(version - 1)
