@@ -165,13 +165,7 @@ def test_a_full_disk_is_told_in_one_line_and_keeps_what_was_acknowledged(kind: s
     mount = f"mount -t tmpfs -o size=2m tmpfs {tmp_path}/disk"
     if unshare is None or subprocess.run([unshare, "-m", "sh", "-c", mount], capture_output=True, check=False).returncode != 0:
         pytest.skip("unshare is missing or may not mount here")
-    environment = {
-        **os.environ,
-        "KIND": kind,
-        "FREE": free,
-        "FOLDER": str(tmp_path / "disk/store"),
-        "ACKNOWLEDGED": str(tmp_path / "acknowledged"),
-    }
+    given = {"KIND": kind, "FREE": free, "FOLDER": str(tmp_path / "disk/store"), "ACKNOWLEDGED": str(tmp_path / "acknowledged")}
     command = [unshare, "-m", "sh", "-c", f"{mount}\n{_FULL}", "sh", str(tmp_path / "disk"), *_COMMITTER]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **given}, check=False)
     assert done.returncode == 0, done.stderr

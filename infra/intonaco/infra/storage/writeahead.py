@@ -45,7 +45,7 @@ def check_write_ahead(database: Path) -> None:
 def _is_damaged(log: Path) -> bool:
     try:
         data = log.read_bytes()
-    except FileNotFoundError:
+    except OSError:  # it is not there, or SQLite will say why it cannot be read
         return False
     if len(data) <= _HEADER.size + _FRAME_HEAD:
         return False
