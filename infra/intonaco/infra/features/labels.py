@@ -1,11 +1,17 @@
 """Labels: what really happened, and when it is final."""
 
+from collections.abc import Iterable
+
 from attrs import field, frozen
 
 from intonaco.core.errors import DefinitionError
 from intonaco.core.references import check_name
 
 __all__ = ["Labels"]
+
+
+def _names(given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(given)
 
 
 @frozen(kw_only=True)
@@ -30,7 +36,7 @@ class Labels:
 
     name: str = field(validator=lambda _, __, value: check_name(value, "name of labels") and None)
     table: str
-    keys: tuple[str, ...] = field(converter=tuple)
+    keys: tuple[str, ...] = field(converter=_names)
     value: str
     final: str
     at: str = ""
