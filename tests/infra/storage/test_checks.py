@@ -6,6 +6,8 @@ import pytest
 from numpy.typing import NDArray
 
 from intonaco.core.errors import InvalidError, QualityError, SchemaError
+from intonaco.core.schema import Field, Schema
+from intonaco.infra.storage.arrow import to_arrow
 from intonaco.infra.storage.checks import Check, InRange, Matches, NotNull, OneOf, Unique, check_from_json, check_to_json, require
 
 _ROWS = pa.table(
@@ -46,6 +48,14 @@ def test_the_error_names_check_table_number_and_first_row() -> None:
         require("a/t", _ROWS, [NotNull("s"), OneOf("n", (1,))])
     assert "nothing was written" in caught.value.hint
     require("a/t", _ROWS, [NotNull("s")])
+
+
+def test_the_error_shows_no_personal_data() -> None:
+    schema = Schema((Field("who", "str", tags=("private",)), Field("n", "int64")))
+    rows = to_arrow({"who": np.array(["Ada"], object), "n": np.array([1])}, schema)
+    with pytest.raises(QualityError) as caught:
+        require("a/t", rows, [InRange("n", 2)])
+    assert "Ada" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

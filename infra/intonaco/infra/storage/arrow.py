@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from intonaco.core.columns import Column, Columns, Masked, Ragged, present
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import Field, Schema
-from intonaco.infra.storage.arrowtypes import SCALARS, arrow_schema, arrow_type, schema_of
+from intonaco.infra.storage.arrowtypes import PRIVATE, SCALARS, arrow_schema, arrow_type, schema_of
 
 __all__ = ["arrow_schema", "conform", "from_arrow", "schema_of", "to_arrow"]
 
@@ -119,8 +119,9 @@ def _check_categories(texts: pa.ChunkedArray, codes: pa.ChunkedArray, field: Fie
     if codes.null_count == texts.null_count:
         return
     row = int(np.argmax(pc.and_(codes.is_null(), texts.is_valid()).to_numpy()))
+    value = "a value" if PRIVATE in field.tags else repr(texts[row].as_py())
     raise SchemaError(
-        f"column {field.name!r} holds {texts[row].as_py()!r} (row {row}), not one of its {len(field.categories)} categories",
+        f"column {field.name!r} holds {value} (row {row}), not one of its {len(field.categories)} categories",
         hint="replace the table to declare other categories, or keep the column as str",
         field=field.name,
     )

@@ -9,7 +9,7 @@ from attrs import evolve
 from intonaco.core.errors import InvalidError, SchemaError
 from intonaco.core.schema import Field, Schema
 
-__all__ = ["SCALARS", "arrow_field", "arrow_schema", "arrow_type", "schema_of"]
+__all__ = ["PRIVATE", "SCALARS", "arrow_field", "arrow_schema", "arrow_type", "is_private", "schema_of"]
 
 #: The Arrow type of one value.
 SCALARS: dict[str, pa.DataType] = {
@@ -35,6 +35,8 @@ _DTYPES = {arrow: name for name, arrow in SCALARS.items() if name != "json"} | {
     pa.large_binary(): "bytes",
     pa.binary_view(): "bytes",
 }
+#: The tag of a field that holds personal data.
+PRIVATE = "private"
 _DECLARED = b"intonaco.field"
 _HINTS = (
     (pa.types.is_timestamp, "cast it to timestamp('us', tz='UTC')"),
@@ -87,6 +89,12 @@ def schema_of(data: pa.Table | pa.Schema) -> Schema:
             found = evolve(found, categories=_categories(data.column(index)))
         fields.append(found)
     return Schema(tuple(fields))
+
+
+def is_private(column: pa.Field) -> bool:
+    """Whether the column is declared to hold personal data, which no message shows."""
+    declared = _declared(column)
+    return declared is not None and PRIVATE in declared.tags
 
 
 def _declared(column: pa.Field) -> Field | None:

@@ -13,6 +13,7 @@ from attrs import field, frozen
 
 from intonaco.core.errors import InvalidError, QualityError, SchemaError
 from intonaco.core.schema import suggestion
+from intonaco.infra.storage.arrowtypes import is_private
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -146,7 +147,7 @@ def require(table: str, data: pa.Table, checks: Sequence[Check]) -> None:
 
 def _violated(table: str, data: pa.Table, check: Check, bad: "NDArray[np.bool_]") -> QualityError:
     first = int(bad.argmax())
-    row = {name: data[name][first].as_py() for name in data.column_names[:8]}
+    row = {each.name: "***" if is_private(each) else data[each.name][first].as_py() for each in list(data.schema)[:8]}
     message = f"{int(bad.sum())} of {len(bad)} rows for {table} violate {check}; the first is row {first}: {row}"
     return QualityError(message, hint="mend the rows or the check; nothing was written")
 
