@@ -43,7 +43,10 @@ def write_synced(folder: int, leaf: str, data: bytes | memoryview) -> None:
 
 
 def link_synced(folder: int, temporary: str, leaf: str) -> None:
-    """Give a synced file its name and sync the folder; FileExistsError if the name is taken, and nothing there if a sync fails."""
+    """Move a synced file to its name without replacing, and sync the folder.
+
+    FileExistsError if the name is taken; whatever else fails, nothing stays under it.
+    """
     try:
         os.link(temporary, leaf, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
     except FileExistsError:
@@ -51,6 +54,7 @@ def link_synced(folder: int, temporary: str, leaf: str) -> None:
         os.fsync(folder)  # the winner may not have synced yet, and the loser may acknowledge what it found
         raise
     try:
+        os.unlink(temporary, dir_fd=folder)
         os.fsync(folder)
     except OSError:
         os.unlink(leaf, dir_fd=folder)
