@@ -82,9 +82,8 @@ def entity_codes(events: list[pa.Array], rows: list[pa.Array]) -> tuple[NDArray[
 
 
 def _codes(left: pa.Array, right: pa.Array) -> tuple[NDArray[np.int64], int]:
-    encoded = pa.chunked_array([_plain(left), _plain(right)]).dictionary_encode()
-    codes = np.concatenate([_values(chunk.indices, -1) for chunk in encoded.chunks]).astype(np.int64)
-    return codes, max(1, len(encoded.chunk(0).dictionary), len(encoded.chunk(1).dictionary))
+    encoded = pa.concat_arrays([_plain(left), _plain(right)]).dictionary_encode()
+    return _values(encoded.indices, -1).astype(np.int64), max(1, len(encoded.dictionary))
 
 
 def _plain(array: pa.Array) -> pa.Array:

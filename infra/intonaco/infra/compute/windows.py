@@ -54,12 +54,13 @@ def _prepared(index: EventIndex, measure: Measure) -> Ints:
 
 @define(eq=False)
 class _Sums:
-    """Prefix sums; the sum of a window is the difference of two."""
+    """Prefix sums; the sum of a window is the difference of two, exact even where the prefix sums wrapped around."""
 
     prefix: Ints
+    head: Ints
     at_head: Ints
-    safe: bool
     column: str
+    rough: NDArray[np.float64] | None
 
     @classmethod
     def of(cls, index: EventIndex, measure: Measure) -> "_Sums":
@@ -67,16 +68,13 @@ class _Sums:
         prefix = np.zeros(len(words) + 1, dtype=np.int64)
         np.cumsum(words, out=prefix[1:])
         greatest = max(-int(words.min()), int(words.max())) if len(words) else 0
-        return cls(prefix, prefix[index.head], greatest * len(words) < _OVERFLOW, measure.column)
+        rough = None if greatest * len(words) < _OVERFLOW else np.concatenate([[0.0], np.cumsum(np.abs(words.astype(np.float64)))])
+        return cls(prefix, index.head, prefix[index.head], measure.column, rough)
 
     def over(self, start: Ints) -> Ints:
-        sums = self.at_head - self.prefix[start]
-        if not self.safe:
-            self._refuse_overflow()
-        return sums
-
-    def _refuse_overflow(self) -> None:
-        raise InvalidError(f"sums of {self.column!r} may pass 63 bits", hint="declare a coarser resolution", field=self.column)
+        if self.rough is not None and bool(np.any(self.rough[self.head] - self.rough[start] >= _OVERFLOW)):
+            raise InvalidError(f"sums of {self.column!r} pass 63 bits", hint="declare a coarser resolution", field=self.column)
+        return self.at_head - self.prefix[start]
 
 
 @define(eq=False)

@@ -1,0 +1,184 @@
+"""Offline, from stored hops and online: one answer for every stream of events, every order and every batching."""
+
+from collections.abc import Iterator, Sequence
+from itertools import count as numbers
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from intonaco.core.columns import Column, Masked
+from intonaco.infra.compute.algebra import KINDS, NONE
+from intonaco.infra.compute.algebra import finalize as finalized
+from intonaco.infra.compute.polars import PolarsTableEngine
+from intonaco.infra.compute.timeline import tail
+from intonaco.infra.features.aggregates import Feature, _windows, columns
+from intonaco.infra.features.answer import Answer
+from intonaco.infra.features.materialization import hop_rows, stored_hops
+from intonaco.infra.features.offline import read_offline
+from intonaco.infra.features.plan import ReadPlan
+from intonaco.infra.features.reader import OnlineReader
+from intonaco.infra.features.sets import FeatureSet
+from intonaco.infra.features.views import Entity, FeatureView, TableSource
+from intonaco.infra.features.writer import OnlineWriter, ViewWriter
+from intonaco.infra.storage.keyvalue import KeyValueStore
+from intonaco.infra.storage.lmdb import LmdbStore
+
+UTC = pa.timestamp("us", tz="UTC")
+SCHEMA = pa.schema({"key": pa.string(), "time": UTC, "created": UTC, "value": pa.float64(), "whole": pa.int64(), "text": pa.string()})
+ENTITY = Entity("thing", {"key": "str"})
+SOURCE = TableSource("events", {"value": "float64", "whole": "int64", "text": "str"}, time="time", created="created")
+
+VALUES = st.none() | st.sampled_from([0.0, -0.0, 0.1, -2.5, 1e6, 3e-7, 7.25])
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "\x00", None]),
+        st.none() | st.integers(-30, 200),
+        st.none() | st.integers(0, 2),
+        VALUES,
+        st.none() | st.integers(-3, 3),
+        st.none() | st.sampled_from(["", "x", "é", "xx"]),
+    ),
+    max_size=30,
+)
+projects = numbers()
+
+
+@pytest.fixture(scope="module")
+def keyvalue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyValueStore]:
+    with LmdbStore.open(f"lmdb:{tmp_path_factory.mktemp('online')}") as store:
+        yield store
+
+
+def features() -> list[tuple[Feature, ...]]:
+    windows = [_windows(kind, "value", over, hop, f"{kind}_{over}", 0.0, None) for kind in KINDS for over, hop in ((10, 3), (24, 6), (90, 6))]
+    windows += [_windows(kind, "whole", 50, 7, f"whole_{kind}", 0.0, None) for kind in KINDS]
+    return [*windows, _windows("count", "", 40, 1, "events", 1.0, 0.0), columns("value", "whole", "text")]
+
+
+def table(events: Sequence[tuple[Any, ...]]) -> pa.Table:
+    return pa.Table.from_pylist([dict(zip(SCHEMA.names, event, strict=True)) for event in events], schema=SCHEMA)
+
+
+def view_of(delay: int, valid_for: int | None) -> FeatureView:
+    return FeatureView(name="things", entity=ENTITY, source=SOURCE, features=features(), delay=delay, valid_for=valid_for)
+
+
+def read_both(
+    keyvalue: KeyValueStore, view: FeatureView, events: pa.Table, batches: Sequence[pa.Table], keys: Sequence[str | None], at: int
+) -> tuple[Answer, Answer]:
+    project = f"p{next(projects)}"
+    plan = ReadPlan.compile(FeatureSet(name="all", features=[view]), project, {view.name: 1})
+    rows = pa.table({"key": pa.array(keys, pa.string()), "at": pa.array([at] * len(keys), UTC)})
+    offline = read_offline(PolarsTableEngine(None), [(plan.views[0], view, events)], rows, "at")  # type: ignore[arg-type]
+    writer = OnlineWriter(keyvalue, (ViewWriter.of(view, project, 1),))
+    for batch in batches:
+        writer.push({"events": batch})
+    given_keys = Masked(np.array([key or "" for key in keys], dtype=object), np.array([key is None for key in keys]))
+    return offline, OnlineReader(plan, keyvalue).read({"key": given_keys}, np.full(len(keys), at))
+
+
+def same(left: Column, right: Column) -> bool:
+    if isinstance(left, Masked) and isinstance(right, Masked):
+        held = ~left.missing
+        return bool((left.missing == right.missing).all() and (left.values[held] == right.values[held]).all())
+    assert isinstance(left, np.ndarray)
+    assert isinstance(right, np.ndarray)
+    return left.dtype == right.dtype and np.array_equal(np.isnan(left), np.isnan(right)) and left[~np.isnan(left)].tobytes() == right[~np.isnan(right)].tobytes()
+
+
+def assert_same(offline: Answer, online: Answer) -> None:
+    for name in offline.columns:
+        assert same(offline.columns[name], online.columns[name]), (name, offline.columns[name], online.columns[name])
+        assert (offline.statuses[name] == online.statuses[name]).all(), (name, offline.statuses[name], online.statuses[name])
+        assert (offline.ages[name] == online.ages[name]).all(), (name, offline.ages[name], online.ages[name])
+
+
+def latest(events: Sequence[tuple[Any, ...]]) -> int:
+    return max((event[1] for event in events if event[1] is not None), default=0)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(EVENTS, st.data(), st.sampled_from([0, 1, 13]), st.sampled_from([None, 20]), st.sampled_from([0, 1, 2, 5, 14, 100]))
+def test_online_equals_offline_for_every_order_and_batching(
+    keyvalue: KeyValueStore, events: list[tuple[Any, ...]], data: st.DataObject, delay: int, valid_for: int | None, later: int
+) -> None:
+    order = data.draw(st.permutations(events))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(events)), max_size=4)))
+    batches = [table(order[start:end]) for start, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
+    view = view_of(delay, valid_for)
+    offline, online = read_both(keyvalue, view, table(events), batches, ["a", "b", "\x00", "never", None], latest(events) + later)
+    assert_same(offline, online)
+
+
+@settings(max_examples=60, deadline=None)
+@given(EVENTS, st.data(), st.integers(0, 220))
+def test_stored_hops_merge_to_what_is_read_offline(events: list[tuple[Any, ...]], data: st.DataObject, at: int) -> None:
+    """Each event is in one commit of hops; a window that ends at the end of a hop is the merge of the rows in it."""
+    view = view_of(0, None)
+    events = [event for event in events if event[1] is None or event[1] < at]
+    cut = data.draw(st.integers(0, len(events)))
+    writer = ViewWriter.of(view, "default", 1)
+    stored = pa.concat_tables([hop_rows(writer, table(part)) for part in (events[:cut], events[cut:])]).to_pylist()
+    plan = ReadPlan.compile(FeatureSet(name="all", features=[view]), "default", {view.name: 1}).views[0]
+    rows = pa.table({"key": ["a"], "at": pa.array([at], UTC)})
+    offline = read_offline(PolarsTableEngine(None), [(plan, view, table(events))], rows, "at")  # type: ignore[arg-type]
+    assert set(stored_hops(writer.shape.layout)) == {1}
+    for output in plan.outputs:
+        if output.kind in ("count", "sum", "mean", "variance", "minimum", "maximum") and output.default is None:
+            first = tail(at, output.over_us, output.hop_us) * output.hop_us
+            inside = [row for row in stored if row["key"] == "a" and row["hop"] >= first]
+            words = []
+            for measure in output.measures:
+                name = f"{measure.kind}:{measure.column}" + ("" if measure.resolution == 1.0 else f":{measure.resolution!r}")
+                values = [row[name] for row in inside]
+                words.append(np.array([sum(values) if measure.adds else max([NONE, *values])]))
+            value, held = finalized(output.kind, words, output.resolution, output.floats)
+            known = offline.columns[output.name]
+            assert isinstance(known, np.ndarray)
+            if any(event[0] == "a" and event[1] is not None for event in events):
+                assert np.array_equal(np.where(held, value, np.nan), known, equal_nan=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(EVENTS, EVENTS, st.integers(0, 220), st.sampled_from([0, 13]))
+def test_nothing_at_or_after_the_moment_moves_a_feature(
+    events: list[tuple[Any, ...]], others: list[tuple[Any, ...]], at: int, delay: int
+) -> None:
+    view = view_of(delay, 50)
+    plan = ReadPlan.compile(FeatureSet(name="all", features=[view]), "default", {view.name: 1}).views[0]
+    rows = pa.table({"key": ["a", "b"], "at": pa.array([at, at], UTC)})
+    before = [event for event in events if event[1] is not None and event[1] + delay < at]
+    after = [event for event in others if event[1] is not None and event[1] + delay >= at]
+    answers = [
+        read_offline(PolarsTableEngine(None), [(plan, view, table(seen))], rows, "at")  # type: ignore[arg-type]
+        for seen in (before, before + after)
+    ]
+    assert_same(*answers)
+
+
+def test_a_moment_before_the_newest_event_is_refused_online(keyvalue: KeyValueStore) -> None:
+    from intonaco.core.errors import InvalidError
+
+    events = table([("a", 100, 0, 1.0, 1, "x")])
+    with pytest.raises(InvalidError, match="up to 100") as caught:
+        read_both(keyvalue, view_of(0, None), events, [events], ["a"], 99)
+    assert "offline" in caught.value.hint
+
+
+def test_a_window_that_was_left_long_ago_keeps_the_entity_known(keyvalue: KeyValueStore) -> None:
+    events = table([("a", 0, 0, 1.0, 1, "x")])
+    offline, online = read_both(keyvalue, view_of(0, None), events, [events], ["a"], 10_000)
+    assert_same(offline, online)
+    assert online.statuses["count_10"].tolist() == [0]
+    assert online.statuses["mean_10"].tolist() == [1]
+
+
+def test_a_repeated_sequence_changes_nothing(keyvalue: KeyValueStore) -> None:
+    writer = OnlineWriter(keyvalue, (ViewWriter.of(view_of(0, None), f"p{next(projects)}", 1),))
+    assert writer.push({"events": table([("a", 1, 0, 1.0, 1, "x")])}, sequence=7) == 1
+    assert writer.push({"events": table([("a", 1, 0, 1.0, 1, "x")])}, sequence=7) == 0
+    assert writer.push({"events": table([("a", 1, 0, 1.0, 1, "x")])}, sequence=8) == 1
