@@ -81,6 +81,17 @@ def test_platforms_import_modelling_libraries_inside_functions_alone(root: Path)
             assert not {name.partition(".")[0] for name in names} & MODELLING, path
 
 
+def test_functions_and_files_are_short(root: Path) -> None:
+    for path in ours(root):
+        source = path.read_text()
+        assert len(source.splitlines()) <= 400, path
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert (node.body[-1].end_lineno or 0) - node.body[
+                    ast.get_docstring(node) is not None and len(node.body) > 1
+                ].lineno < 60, node.name
+
+
 def test_git_ignores_no_source(root: Path) -> None:
     given = "\n".join(str(path) for path in ours(root))
     ignored = subprocess.run(

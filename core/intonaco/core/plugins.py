@@ -12,8 +12,9 @@ import pluggy
 from attrs import define, field, frozen
 
 from intonaco.core.discovery import HOOKS_GROUP, PLUGIN_GROUP, distribution, entry_points, extras, load_path, platforms
-from intonaco.core.errors import DefinitionError, NotRegisteredError, PluginError
+from intonaco.core.errors import NotRegisteredError, PluginError
 from intonaco.core.fields import nearest, suggestion
+from intonaco.core.plugin import Plugin, as_plugin, clash, predecessors
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -22,25 +23,6 @@ __all__ = ["Failure", "Offer", "Plugin", "Plugins", "as_plugin", "hookimpl", "ho
 
 hookspec = pluggy.HookspecMarker("intonaco")
 hookimpl = pluggy.HookimplMarker("intonaco")
-
-
-@frozen(kw_only=True)
-class Plugin:
-    """A loaded plugin: its name, where it comes from, and its module.
-
-    The module may say `runs_before = ("name",)` and `runs_after = ("name",)` to order its hooks among the others'; a name
-    that is not loaded is passed over.
-    """
-
-    name: str
-    distribution: str
-    version: str
-    module: Any = field(repr=False)
-
-    def neighbours(self, side: str) -> tuple[str, ...]:
-        """What the module says under `runs_before` or `runs_after`."""
-        said = getattr(self.module, side, ())
-        return (said,) if isinstance(said, str) else tuple(said)
 
 
 @frozen(kw_only=True)
@@ -174,7 +156,7 @@ class Plugins:
     def _without_faults(self, found: Iterable[Plugin]) -> list[Plugin]:
         kept: list[Plugin] = []
         for plugin in found:
-            fault = _clash(plugin, self.loaded + kept) or self._registration_fault(plugin)
+            fault = clash(plugin, self.loaded + kept) or self._registration_fault(plugin)
             if fault:
                 self._report(plugin, fault)
             else:
@@ -198,7 +180,7 @@ class Plugins:
         """In the order that `runs_before` and `runs_after` ask for; by name where they say nothing."""
         by_name = {plugin.name: plugin for plugin in sorted(plugins, key=lambda each: each.name)}
         try:
-            return [by_name[name] for name in TopologicalSorter(_predecessors(by_name)).static_order()]
+            return [by_name[name] for name in TopologicalSorter(predecessors(by_name)).static_order()]
         except CycleError as error:
             circle = error.args[1]
             reason = f"runs_before and runs_after form a circle: {' → '.join(circle)}; the order is by name"
@@ -249,30 +231,3 @@ class Plugins:
     def _add_failure(self, failure: Failure) -> None:
         if failure not in self.failures:
             self.failures.append(failure)
-
-
-def _clash(plugin: Plugin, others: Iterable[Plugin]) -> str:
-    """What another plugin already holds, its name or its module; empty if nothing."""
-    for other in others:
-        if other.name == plugin.name:
-            return f"claims the plugin name {plugin.name!r}, which {other.distribution} already holds"
-        if other.module is plugin.module:
-            return f"names the module of the plugin {other.name!r}, which {other.distribution} already holds"
-    return ""
-
-
-def _predecessors(by_name: Mapping[str, Plugin]) -> dict[str, set[str]]:
-    """Of each plugin, those that run before it."""
-    graph = {name: {other for other in plugin.neighbours("runs_after") if other in by_name} for name, plugin in by_name.items()}
-    for name, plugin in by_name.items():
-        for other in plugin.neighbours("runs_before"):
-            if other in by_name:
-                graph[other].add(name)
-    return graph
-
-
-def as_plugin(module: Any, name: str, distribution: str = "given by hand") -> Plugin:
-    """A module or object with hook implementations as a plugin, for tests and notebooks."""
-    if not name:
-        raise DefinitionError("a plugin needs a name")
-    return Plugin(name=name, distribution=distribution, version="", module=module)
