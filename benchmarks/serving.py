@@ -5,6 +5,7 @@
 
 import argparse
 import asyncio
+import functools
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -64,7 +66,10 @@ def make_workspace(root: Path) -> None:
 
 def body(rows: int) -> bytes:
     """A request of so many rows."""
-    inputs = [{"name": f"f{i}", "shape": [rows], "datatype": "FP64", "data": [0.1 * i + 0.01 * r for r in range(rows)]} for i in range(COLUMNS)]
+    inputs = []
+    for i in range(COLUMNS):
+        data = [0.1 * i + 0.01 * r for r in range(rows)]
+        inputs.append({"name": f"f{i}", "shape": [rows], "datatype": "FP64", "data": data})
     return json.dumps({"inputs": inputs}, separators=(",", ":")).encode()
 
 
@@ -104,10 +109,11 @@ class Caller(asyncio.Protocol):
     """One connection that asks again as soon as it is answered."""
 
     def __init__(self, request: bytes) -> None:
-        self.request, self.done, self.stopped, self.held, self.latencies = request, 0, False, b"", []
-        self.ended = asyncio.get_running_loop().create_future()
+        self.request, self.done, self.stopped, self.held = request, 0, False, b""
+        self.latencies: list[float] = []
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self.ask()
 
@@ -136,13 +142,17 @@ class Caller(asyncio.Protocol):
             self.ask()
 
 
+def _same(caller: Caller) -> Caller:
+    return caller
+
+
 async def load(port: int, path: str, payload: bytes, connections: int, seconds: float) -> tuple[int, list[float]]:
     """How many requests were answered, and how long each took."""
     head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\ncontent-length: {len(payload)}\r\n\r\n"
     loop = asyncio.get_running_loop()
     callers = [Caller(head.encode() + payload) for _ in range(connections)]
     for caller in callers:
-        await loop.create_connection(lambda caller=caller: caller, "127.0.0.1", port)
+        await loop.create_connection(functools.partial(_same, caller), "127.0.0.1", port)
     await asyncio.sleep(seconds)
     for caller in callers:
         caller.stopped = True
@@ -166,10 +176,12 @@ def measure(server: psutil.Process, port: int, path: str, rows: int, connections
     n, latencies = asyncio.run(load(port, path, body(rows), connections, seconds))
     wall, spent = time.perf_counter() - began, cpu(server) - before
     peak = sum(process.memory_info().rss for process in tree(server)) / 1e6
-    return {"n": n, "cpu_s": spent, "wall_s": wall, "peak_mb": peak, "p50_ms": latencies[n // 2] * 1e3, "p99_ms": latencies[n * 99 // 100] * 1e3}
+    p50, p99 = latencies[n // 2] * 1e3, latencies[n * 99 // 100] * 1e3
+    return {"n": n, "cpu_s": spent, "wall_s": wall, "peak_mb": peak, "p50_ms": p50, "p99_ms": p99}
 
 
 def main() -> None:
+    """Measure every case."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--rounds", type=int, default=3)
@@ -201,7 +213,8 @@ def compare(systems: tuple[tuple[str, psutil.Process, int, str], ...], connectio
         each = found["cpu_s"] / found["n"]
         numbers = {key: round(value, 4) for key, value in found.items()}
         bench = f"serving_{connections}_connections_{rows}_rows"
-        print(json.dumps({"bench": bench, "system": name, **numbers, "cpu_us": round(each * 1e6, 1), "ratio": round(each / floor, 2)}), flush=True)
+        told = {"bench": bench, "system": name, **numbers, "cpu_us": round(each * 1e6, 1), "ratio": round(each / floor, 2)}
+        print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":

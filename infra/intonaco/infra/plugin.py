@@ -80,3 +80,8 @@ def model_types() -> dict[str, str]:
 @hookimpl
 def alert_raised(alert: Any, home: Path) -> None:
     load_path(f"{_INFRA}.monitoring.journal:write")(alert, home)
+
+
+@hookimpl
+def targets() -> dict[str, str]:
+    return {"process": f"{_INFRA}.serving.processes:ProcessTarget"}

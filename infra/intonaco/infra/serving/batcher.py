@@ -100,8 +100,11 @@ class Batcher:
 
     def _columns(self, requests: list[Request]) -> Columns:
         columns = {}
+        data = requests[0].data
+        if len(requests) > 1:
+            data = [list(itertools.chain(*parts)) for parts in zip(*[each.data for each in requests], strict=True)]
         for place, tensor in enumerate(self.decoder.tensors):
-            values = list(itertools.chain.from_iterable([each.data[place] for each in requests]))
+            values = data[place]
             lengths = [each.shapes[place][1] for each in requests for _ in range(each.rows)] if tensor.varies else ()
             columns[tensor.field.name] = tensor.column(values, lengths)
         return columns

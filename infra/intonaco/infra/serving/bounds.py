@@ -32,29 +32,22 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.parser is None or not self._incomplete():
             if self._timer is not None:
                 self._stop_timer()
-        elif self._timer is None:
-            self._timer = self.loop.call_later(_REQUEST_TIMEOUT_S, self.transport.close)
-
-    def on_message_begin(self) -> None:
-        self._header_bytes = 0
-        super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        self._grow(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._grow(len(name) + len(value))
-        super().on_header(name, value)
+            self._header_bytes = 0
+        else:
+            self._bound(len(data))
 
     def _incomplete(self) -> bool:
         """Whether a request has begun that is not whole."""
         return self.scope is None or "method" not in self.scope or (self.cycle.more_body and not self.cycle.response_complete)
 
-    def _grow(self, size: int) -> None:
-        self._header_bytes += size
-        if self._header_bytes > _HEADERS_LIMIT_BYTES:
-            raise ValueError("the headers are too large")  # uvicorn answers 400 and closes
+    def _bound(self, size: int) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(_REQUEST_TIMEOUT_S, self.transport.close)
+        if self.scope is None or "method" not in self.scope:
+            self._header_bytes += size
+            if self._header_bytes > _HEADERS_LIMIT_BYTES:
+                self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+                self.transport.close()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -13,6 +13,9 @@ from intonaco.core.references import check_name
 __all__ = ["Deployment", "Route"]
 
 
+_LONGEST_NAME = 100  # the ledger's tables are named for it
+
+
 def _positive(_: object, attribute: Any, value: float) -> None:
     if not value > 0:
         raise InvalidError(f"{attribute.name} is {value}; it must be greater than 0", field=attribute.name)
@@ -26,6 +29,12 @@ class Route:
     package: str
     model: str = ""
     weight: float = field(default=1.0, validator=_positive)
+
+
+def _endpoint(_: object, __: object, value: str) -> None:
+    check_name(value, "endpoint")
+    if len(value) > _LONGEST_NAME:
+        raise InvalidError(f"the endpoint's name has {len(value)} characters; it may have {_LONGEST_NAME}", field="endpoint")
 
 
 def _routes(given: Sequence[Any]) -> tuple[Route, ...]:
@@ -48,7 +57,7 @@ class Deployment:
     """
 
     project: str = field(validator=lambda _, __, value: check_name(value, "project") and None)
-    endpoint: str = field(validator=lambda _, __, value: check_name(value, "endpoint") and None)
+    endpoint: str = field(validator=_endpoint)
     routes: tuple[Route, ...] = field(converter=_routes)
     generation: int = 0
 

@@ -15,6 +15,7 @@ from intonaco.core.columns import Columns, rows_of
 from intonaco.core.errors import CorruptError, InvalidError, MissingError
 from intonaco.core.schema import Schema
 from intonaco.infra.features.plan import ReadPlan
+from intonaco.infra.features.reader import OnlineReader
 from intonaco.infra.serving import packages
 from intonaco.infra.serving.deployment import Deployment
 from intonaco.infra.serving.loading import load_servable
@@ -125,8 +126,6 @@ def _scorer(workspace: "Workspace", version: int, package: Package, target: Targ
     lacking = [name for name in servable.signature.inputs.names if name not in plan.features]
     if lacking:
         raise CorruptError(f"the read plan of package {package.digest[:12]} lacks the model's input {lacking[0]!r}", field=lacking[0])
-    from intonaco.infra.features.reader import OnlineReader
-
     return Scorer(version, servable, plan, OnlineReader(plan, workspace.keyvalue))
 
 

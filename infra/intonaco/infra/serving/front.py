@@ -14,7 +14,7 @@ from intonaco.infra.serving.answers import encode_error
 from intonaco.infra.serving.channel import ANY_VERSION
 from intonaco.infra.serving.guard import Guard
 from intonaco.infra.serving.lanes import Line, Told
-from intonaco.infra.serving.metrics import Metrics
+from intonaco.infra.serving.metrics import Tally, exposition
 
 __all__ = ["FrontEnd"]
 
@@ -40,7 +40,8 @@ class FrontEnd:
     guard: Guard
     body_limit_bytes: int
     lines: dict[str, Line] = field(factory=dict)
-    metrics: Metrics = field(factory=Metrics)
+    others: Tally = field(factory=Tally)
+    gauges: dict[str, float] = field(factory=dict)
     draining: bool = False
     _infer: dict[str, tuple[Line, int]] = field(factory=dict, init=False)
 
@@ -55,11 +56,9 @@ class FrontEnd:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request."""
         started = time.monotonic()
-        pairs = scope["headers"]
-        headers = dict(pairs)
+        headers = dict(scope["headers"])
         path = scope["path"]
-        size = sum([len(name) + len(value) for name, value in pairs])
-        refused = self.guard.refuse(headers, size, open_to_all=path in _OPEN_PATHS)
+        refused = self.guard.refuse(headers, open_to_all=path in _OPEN_PATHS)
         target = self._infer.get(path)
         try:
             if refused is not None:
@@ -75,7 +74,8 @@ class FrontEnd:
             extra.append(_RETRY)
         if self.draining or refused is not None:
             extra.append(_CLOSE)
-        self.metrics.count("" if target is None else target[0].name, status, time.monotonic() - started)
+        tally = self.others if target is None else target[0].tally
+        tally.count(status, time.monotonic() - started)
         await send({"type": "http.response.start", "status": status, "headers": extra})
         await send({"type": "http.response.body", "body": body})
 
@@ -145,7 +145,7 @@ class FrontEnd:
         if path == "/v2/health/ready":
             return self._ready()
         if path == "/metrics":
-            return 200, self.metrics.text(self.lines)
+            return 200, exposition(self.lines, self.others, self.gauges)
         return self._model(path) if path.startswith("/v2/models/") else None
 
     def _model(self, path: str) -> Told | None:

@@ -16,7 +16,7 @@ from intonaco.infra.serving.front import FrontEnd
 from intonaco.infra.serving.guard import Guard
 from intonaco.infra.serving.lanes import Lane, Line, expire
 from intonaco.infra.serving.messages import Attach, Drain, Drained, Gauges, Hung, Listening, Refuse, Remove, Stop, Want
-from intonaco.infra.serving.processlife import die_with_parent, ignore_interrupts
+from intonaco.infra.serving.processlife import die_with_parent, ignore_interrupts, settle_memory
 
 __all__ = ["FrontJob", "main"]
 
@@ -55,6 +55,7 @@ def main() -> None:
         timeout_graceful_shutdown=max(1, round(job.grace_s)),
     )
     server = uvicorn.Server(config)
+    settle_memory()
     listening = [socket.socket(fileno=fd) for fd in job.listen_fds]
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_run(job, app, server, listening))
@@ -120,7 +121,7 @@ class _Desk:
             case Remove(endpoint) if endpoint in lines:
                 lines.pop(endpoint).remove()
             case Gauges(values):
-                self._app.metrics.gauges = values
+                self._app.gauges = values
             case Drain():
                 self._app.draining = True
             case Stop():

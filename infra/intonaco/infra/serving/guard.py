@@ -26,7 +26,6 @@ class Guard:
     token: bytes = field(repr=False)
     hosts: frozenset[bytes]
     any_host: bool
-    header_limit_bytes: int = 32 * 1024
 
     @classmethod
     def of(cls, host: str, token: str) -> "Guard":
@@ -34,10 +33,8 @@ class Guard:
         known = {*_LOOPBACK, f"[{host}]" if ":" in host else host}
         return cls(token.encode(), frozenset(name.encode() for name in known), any_host=bool(token))
 
-    def refuse(self, headers: Mapping[bytes, bytes], size: int, *, open_to_all: bool) -> Refusal | None:
-        """Why the request is refused, or None; `size` is of all headers together."""
-        if size > self.header_limit_bytes:
-            return 431, encode_error(f"the headers take {size} bytes; the limit is {self.header_limit_bytes}", code="headers_too_large")
+    def refuse(self, headers: Mapping[bytes, bytes], *, open_to_all: bool) -> Refusal | None:
+        """Why the request is refused, or None."""
         host = headers.get(b"host", b"")
         if host not in self.hosts and not self._known(host):
             hint = "use localhost, 127.0.0.1 or the host that the server listens on"

@@ -9,6 +9,7 @@ from attrs import define, field
 
 from intonaco.infra.serving.answers import encode_error
 from intonaco.infra.serving.channel import AnswerFrames, request_frame
+from intonaco.infra.serving.metrics import Tally
 
 __all__ = ["Lane", "Line", "Told"]
 
@@ -94,6 +95,7 @@ class Line:
     lane: Lane | None = None
     reason: str = "its worker is starting"
     parks: bool = True
+    tally: Tally = field(factory=Tally)
     parked: dict[int, tuple[bytes, "asyncio.Future[Told]", float]] = field(factory=dict)
 
     def submit(self, version: int, body: bytes) -> "asyncio.Future[Told]":
@@ -137,6 +139,11 @@ class Line:
         self._fail(404, _GONE)
         if self.lane is not None:
             self.lane.retire()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are not answered yet."""
+        return len(self.parked) + (0 if self.lane is None else len(self.lane.waiting))
 
     def sweep(self, now: float) -> None:
         """Answer what is past its deadline; the oldest come first."""

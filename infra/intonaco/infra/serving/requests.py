@@ -1,8 +1,10 @@
 """Requests: bodies of the Open Inference Protocol, decoded strictly, once for each signature's types."""
 
+import functools
+import operator
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 import msgspec
 from attrs import define, field, frozen
@@ -54,15 +56,25 @@ class RequestDecoder:
     """
 
     tensors: tuple[Tensor, ...]
-    _kinds: tuple[type[Struct], ...] = field(repr=False)
+    _kinds: list[type[Struct]] = field(repr=False)
     _decoder: "msgspec.json.Decoder[Any]" = field(repr=False)
+    _scalars: bool = field(init=False)
+    _checked: tuple[int, ...] = field(init=False)
+
+    @_scalars.default
+    def _all_scalars(self) -> bool:
+        return all(not tensor.field.shape for tensor in self.tensors)
+
+    @_checked.default
+    def _with_checks(self) -> tuple[int, ...]:
+        return tuple(place for place, tensor in enumerate(self.tensors) if tensor.check is not None)
 
     @classmethod
     def of(cls, inputs: Schema) -> "RequestDecoder":
         """A decoder for these inputs."""
         tensors = tuple(Tensor(each) for each in inputs)
-        kinds = tuple(_kind(tensor) for tensor in tensors)
-        inputs_type: Any = list[Union[kinds]] if kinds else list[_Output]  # type: ignore[valid-type]  # noqa: UP007  made at run time
+        kinds = [_kind(tensor) for tensor in tensors]
+        inputs_type: Any = list[functools.reduce(operator.or_, kinds)] if kinds else list[_Output]  # type: ignore[misc]
         body = msgspec.defstruct("Body", [("inputs", inputs_type)], bases=(_Body,), kw_only=True)
         return cls(tensors, kinds, msgspec.json.Decoder(body))
 
@@ -85,22 +97,34 @@ class RequestDecoder:
         return self._request(wire)
 
     def _request(self, wire: Any) -> Request:
-        by_kind = {each.__class__: each for each in wire.inputs}
-        if len(by_kind) != len(self._kinds) or len(wire.inputs) != len(by_kind):
-            raise self._names_fault([each.__struct_config__.tag for each in wire.inputs])
-        ordered = [by_kind[kind] for kind in self._kinds]
-        rows = ordered[0].shape[0] if ordered and ordered[0].shape else 0
-        for tensor, given in zip(self.tensors, ordered, strict=True):
-            shape = given.shape
-            size = tensor.size if tensor.size >= 0 else _product(shape[1:])
-            plain = len(shape) == 1 and not tensor.field.shape
-            if rows < 1 or shape[:1] != [rows] or len(given.data) != rows * size or not (plain or _fits(shape, tensor)):
-                raise _shape_fault(tensor, shape, len(given.data), rows)
-            if tensor.check is not None:
-                tensor.check(given.data)
-        at_us, features = _parameters(wire.parameters)
+        ordered = self._ordered(wire.inputs)
         data, shapes = [each.data for each in ordered], [each.shape for each in ordered]
+        rows = shapes[0][0] if shapes and shapes[0] else 0
+        # All inputs are scalars in most requests: then one comparison says that shapes and lengths are right.
+        if rows < 1 or not self._scalars or shapes != [[rows]] * len(shapes) or list(map(len, data)) != [rows] * len(data):
+            self._check_shapes(data, shapes, rows)
+        for place in self._checked:
+            self.tensors[place].check(data[place])  # type: ignore[misc]
+        if wire.parameters is UNSET and wire.outputs is UNSET:
+            return Request(wire.id or "", rows, data, shapes, None, False, ())
+        at_us, features = _parameters(wire.parameters)
         return Request(wire.id or "", rows, data, shapes, at_us, features, _outputs(wire.outputs))
+
+    def _ordered(self, inputs: list[Any]) -> list[Any]:
+        """The inputs in the order of the schema, each there once."""
+        kinds = [each.__class__ for each in inputs]
+        if kinds == self._kinds:
+            return inputs
+        by_kind = dict(zip(kinds, inputs, strict=True))
+        if len(by_kind) != len(self._kinds) or len(inputs) != len(by_kind):
+            raise self._names_fault([each.__struct_config__.tag for each in inputs])
+        return [by_kind[kind] for kind in self._kinds]
+
+    def _check_shapes(self, data: list[list[Any]], shapes: list[_Shape], rows: int) -> None:
+        for tensor, values, shape in zip(self.tensors, data, shapes, strict=True):
+            size = tensor.size if tensor.size >= 0 else _product(shape[1:])
+            if rows < 1 or shape[:1] != [rows] or not _fits(shape, tensor) or len(values) != rows * size:
+                raise _shape_fault(tensor, shape, len(values), rows)
 
     def _names_fault(self, given: Sequence[str]) -> SchemaError:
         known = [tensor.field.name for tensor in self.tensors]

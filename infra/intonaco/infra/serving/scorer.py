@@ -11,6 +11,7 @@ from intonaco.core.errors import CorruptError
 from intonaco.core.schema import Schema
 from intonaco.infra.features.answer import Answer as Read
 from intonaco.infra.features.plan import ReadPlan
+from intonaco.infra.serving.proof import scoring_fault
 from intonaco.infra.serving.servable import Servable, Signature
 
 if TYPE_CHECKING:
@@ -88,14 +89,11 @@ class Scorer:
         return Answer(columns=columns, features=read.columns, statuses=read.statuses, ages_us=read.ages, version=self.version)
 
     def warm_up(self, package: "Package") -> None:
-        """Score the package's sample rows, one alone and all at once; CorruptError if the scores are not those it was made with."""
-        from intonaco.infra.serving.rows import same_rows
-
-        scores = self._predict(package.samples)
-        bad = same_rows(scores, package.scores, self.signature.outputs, self.signature.tolerance)
-        if bad:
+        """Score the package's sample rows, all at once and one by one; CorruptError if the scores are not those it was made with."""
+        difference = scoring_fault(package, self.servable)
+        if difference:
             hint = "it was made with other versions of its libraries, or on another kind of machine"
-            raise CorruptError(f"package {package.digest[:12]} scores its sample rows otherwise here: output {bad!r} differs", hint=hint)
+            raise CorruptError(f"package {package.digest[:12]} scores its sample rows otherwise here: {difference}", hint=hint)
 
     def _predict(self, columns: Columns) -> dict[str, Column]:
         settled = self.signature.settle(columns)

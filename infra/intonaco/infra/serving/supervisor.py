@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["Supervisor"]
 
 _LOG = logging.getLogger(__name__)
-_TICK_S = 0.05
+_TICK_S = 0.2
 _LOOK_S = 0.2
 _BEAT_S = 1.0
-_MOVE_S = 0.25
+_MOVE_S = 0.5
 _FRONT_DEATHS = 5
 _FromFront: Any = Listening | Hung | Drained
 _FromWorker: Any = Condition | Ready | Failed

@@ -45,16 +45,21 @@ def _element(dtype: str) -> Any:
 
 @attrs.frozen(eq=False)
 class Tensor:
-    """One input: its field, and what a request may hold for it."""
+    """One input: its field, and what a request may hold for it.
+
+    `size` is of one row, -1 where rows may differ in length (`varies`).
+    """
 
     field: Field
     element: Any = attrs.field(init=False, repr=False)
     size: int = attrs.field(init=False)
+    varies: bool = attrs.field(init=False)
     check: Callable[[list[Any]], None] | None = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         element = _element(self.field.dtype)
         object.__setattr__(self, "element", element | None if self.field.nullable else element)
+        object.__setattr__(self, "varies", self.field.shape[:1] == (-1,))
         object.__setattr__(self, "size", math.prod(self.field.shape) if not self.varies else -1)
         object.__setattr__(self, "check", self._check())
 
@@ -62,11 +67,6 @@ class Tensor:
     def datatype(self) -> str:
         """The protocol's name of the type."""
         return DATATYPES[self.field.dtype]
-
-    @property
-    def varies(self) -> bool:
-        """Whether rows may differ in length."""
-        return self.field.shape[:1] == (-1,)
 
     @property
     def shape(self) -> list[int]:

@@ -22,7 +22,7 @@ from intonaco.infra.serving.deployment import Deployment
 from intonaco.infra.serving.endpoint import Endpoint
 from intonaco.infra.serving.ledger import declare
 from intonaco.infra.serving.messages import Condition, Failed, Ready, send
-from intonaco.infra.serving.processlife import die_with_parent, ignore_interrupts
+from intonaco.infra.serving.processlife import die_with_parent, ignore_interrupts, settle_memory
 from intonaco.infra.serving.spool import Spool
 from intonaco.infra.workspace import Workspace
 
@@ -67,6 +67,7 @@ def run(job: Job, frames: socket.socket, control: socket.socket) -> None:
     ):
         described = metadata(deployment.endpoint, [route.version for route in deployment.routes], endpoint.inputs, endpoint.outputs)
         batcher = Batcher(endpoint, _recorder(workspace, job, endpoint))
+        settle_memory()
         send(control, Ready(described.decode()))
         answer_all(batcher, frames)
 
