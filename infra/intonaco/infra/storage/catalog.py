@@ -9,9 +9,10 @@ from typing import Self
 import sqlalchemy as sql
 from attrs import define, field, frozen
 
+from intonaco.core.errors import CorruptError
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage import record, upgrades
-from intonaco.infra.storage.databases import open_engine, serialize, set_write_ahead
+from intonaco.infra.storage.databases import integrity, is_small, open_engine, serialize, set_write_ahead
 from intonaco.infra.storage.faults import explained
 from intonaco.infra.storage.rooms import Room
 from intonaco.infra.storage.seals import seal, verify
@@ -72,6 +73,9 @@ class Catalog:
         """Run the migrations that are missing, all or none; the rooms that were migrated, usually none."""
         with self.read() as connection:
             seen = upgrades.recorded(connection)
+            wrong = integrity(connection) if is_small(connection) else []
+        if wrong:
+            raise CorruptError(f"{self.where} is damaged: {wrong[0]}", hint="restore the file from a copy; see intonaco fsck")
         upgrades.refuse_newer(seen, self.rooms, self.where)
         if upgrades.is_current(seen, self.rooms):
             return []
@@ -111,7 +115,10 @@ class Catalog:
         connection.execute(record.CHANGES.insert().values(**row, seal=seal(row)))
 
     def changes(self, topic: str, after: int = 0) -> list[Change]:
-        """What happened under a topic behind the change of number `after`, in order; cheap enough to ask again and again."""
+        """What happened under a topic behind the change of number `after`, in order; cheap enough to ask again and again.
+
+        A change tells when to look again, not what is so: damage can hide one, so look now and then without any.
+        """
         table = record.CHANGES.c
         query = sql.select(record.CHANGES).where(table.topic == topic, table.number > after).order_by(table.number)
         with self.read() as connection:
@@ -124,13 +131,10 @@ class Catalog:
         What rows say is not looked at: see `seals.py`.
         """
         with self.read() as connection:
-            if connection.dialect.name != "sqlite":
-                return []
             try:
-                found = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars().all()
+                return integrity(connection)
             except sql.exc.DatabaseError as error:
-                return [f"{self.where}: {error.orig}"]
-        return [f"{self.where}: {line}" for line in found if line != "ok"]
+                return [str(error)]
 
     def close(self) -> None:
         """Let go of all connections; a second call does nothing."""

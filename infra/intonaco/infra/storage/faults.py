@@ -8,6 +8,7 @@ from intonaco.core.errors import ConflictError, CorruptError, IntonacoError, Inv
 
 __all__ = ["explained", "explained_sqlite"]
 
+_RESTORE = "restore the file from a copy; intonaco fsck lists what is damaged"
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _UNREACHABLE = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
@@ -43,7 +44,9 @@ def _told(error: BaseException | None, where: str) -> IntonacoError | None:
     extended = getattr(error, "sqlite_errorcode", 0)
     code = extended & 0xFF  # the rest tells SQLite's own reasons
     if code in _DAMAGED or "Could not decode to UTF-8" in str(error):
-        return CorruptError(f"{where} is damaged: {error}", hint="intonaco fsck lists what is damaged; restore the file from a copy")
+        return CorruptError(f"{where} is damaged: {error}", hint=_RESTORE)
+    if str(error).startswith(("no such table", "no such column")):
+        return CorruptError(f"{where} lacks what its migrations made: {error}", hint=_RESTORE)
     if code == sqlite3.SQLITE_TOOBIG:
         return InvalidError(f"{where} cannot hold a value that large", hint="keep it as a blob and store its digest")
     if code in _BUSY:

@@ -13,6 +13,7 @@ _TABLES = sql.MetaData()
 # SQLite counts only an INTEGER key by itself, PostgreSQL needs more than its 32 bits.
 _COUNTED = sql.BigInteger().with_variant(sql.Integer(), "sqlite")
 
+#: Without an index by topic: those who poll read from a number on, and that is little.
 CHANGES = sql.Table(
     "storage_change",
     _TABLES,
@@ -21,7 +22,6 @@ CHANGES = sql.Table(
     sql.Column("subject", sql.Text, nullable=False),
     sql.Column("at_us", sql.BigInteger, nullable=False),
     sql.Column("seal", sql.Text, nullable=False),
-    sql.Index("storage_change_topic", "topic", "number"),
     sqlite_autoincrement=True,
 )
 

@@ -137,9 +137,14 @@ class KeyValueStoreContract:
 
     def test_entries_can_be_put_and_deleted_while_they_are_scanned(self, store: KeyValueStore, space: bytes) -> None:
         store.put([(space + b"%05d" % number, 1, b"v") for number in range(2100)])
-        for key, _ in store.scan(space):
-            store.delete([key])
-        assert list(store.scan(space)) == []
+        seen = []
+        for number, (key, _) in enumerate(store.scan(space)):
+            seen.append(key)
+            if number % 300 == 0:
+                store.delete(seen)
+                store.put([(space + b"late", number, b"v")])
+        assert {space + b"%05d" % number for number in range(2100)} <= set(seen)
+        assert len(set(seen)) == len(seen)
 
     @_property
     @given(entries=_ENTRIES, cuts=st.lists(st.integers(0, 12), max_size=4), shuffled=st.randoms(use_true_random=False))

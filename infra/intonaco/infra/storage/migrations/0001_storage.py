@@ -19,7 +19,6 @@ def upgrade() -> None:
         sql.Column("seal", sql.Text, nullable=False),
         sqlite_autoincrement=True,
     )
-    op.create_index("storage_change_topic", "storage_change", ["topic", "number"])
     op.create_table(
         "storage_lease",
         sql.Column("name", sql.Text, primary_key=True),
