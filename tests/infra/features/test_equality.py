@@ -32,17 +32,19 @@ SCHEMA = pa.schema({"key": pa.string(), "time": UTC, "created": UTC, "value": pa
 ENTITY = Entity("thing", {"key": "str"})
 SOURCE = TableSource("events", {"value": "float64", "whole": "int64", "text": "str"}, time="time", created="created")
 
-VALUES = st.none() | st.sampled_from([0.0, -0.0, 0.1, -2.5, 1e6, 3e-7, 7.25])
+VALUES = st.sampled_from([None, 0.0, -0.0, 0.1, -2.5, 1e6, 3e-7, 7.25])
+# Nulls are rare, and times and keys few: windows are to hold events, and their edges to meet them.
+TIMES = st.integers(0, 60) | st.integers(-30, 200).map(lambda time: None if time == -30 else time)
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from(["a", "b", "\x00", None]),
-        st.none() | st.integers(-30, 200),
-        st.none() | st.integers(0, 2),
+        st.sampled_from(["a", "a", "a", "b", "b", "\x00", None]),
+        TIMES,
+        st.sampled_from([0, 1, 2, None]),
         VALUES,
-        st.none() | st.integers(-3, 3),
-        st.none() | st.sampled_from(["", "x", "é", "xx"]),
+        st.sampled_from([-3, 0, 2, 3, None]),
+        st.sampled_from(["", "x", "é", "xx", None]),
     ),
-    max_size=30,
+    max_size=40,
 )
 projects = numbers()
 
@@ -111,6 +113,19 @@ def test_online_equals_offline_for_every_order_and_batching(
     batches = [table(order[start:end]) for start, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
     view = view_of(delay, valid_for)
     offline, online = read_both(keyvalue, view, table(events), batches, ["a", "b", "\x00", "never", None], latest(events) + later)
+    assert_same(offline, online)
+
+
+@pytest.mark.parametrize("delay", [0, 1, 13])
+def test_online_equals_offline_at_every_moment_of_a_dense_stream(keyvalue: KeyValueStore, delay: int) -> None:
+    events = table([("a", time, time % 3, time / 8, time % 5, "x" * (time % 4)) for time in range(41)])
+    view, project = view_of(delay, 30), f"p{next(projects)}"
+    plan = ReadPlan.compile(FeatureSet(name="all", features=[view]), project, {view.name: 1})
+    OnlineWriter(keyvalue, (ViewWriter.of(view, project, 1),)).push({"events": events})
+    moments = np.arange(40, 140)
+    rows = pa.table({"key": ["a"] * len(moments), "at": pa.array(moments, UTC)})
+    offline = read_offline(PolarsTableEngine(None), [(plan.views[0], view, events)], rows, "at")  # type: ignore[arg-type]
+    online = OnlineReader(plan, keyvalue).read({"key": np.array(["a"] * len(moments), dtype=object)}, moments)
     assert_same(offline, online)
 
 
