@@ -9,7 +9,7 @@ from attrs import define, field
 
 from intonaco.core.errors import InvalidError
 from intonaco.core.schema import suggestion
-from intonaco.infra.lineage.space import Choice, Dimension, Int, Space, grid
+from intonaco.infra.lineage.space import Choice, Dimension, Float, Int, Space, grid
 
 if TYPE_CHECKING:
     import optuna
@@ -118,4 +118,5 @@ def _distribution(dimension: Dimension) -> Any:
         return distributions.CategoricalDistribution(tuple(range(len(dimension.options))))
     if isinstance(dimension, Int):
         return distributions.IntDistribution(dimension.low, dimension.high, log=dimension.log)
+    assert isinstance(dimension, Float)
     return distributions.FloatDistribution(dimension.low, dimension.high, log=dimension.log)

@@ -14,6 +14,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from intonaco.core.discovery import PLATFORM_GROUP, PLUGIN_GROUP, entry_points
+from intonaco.infra.lineage.freshness import check_unchanged
 
 __all__ = ["Source", "Symbol", "is_project", "source_of"]
 
@@ -242,6 +243,7 @@ def source_of(module: str) -> Source | None:
     stamp = (status.st_mtime_ns, status.st_size)
     if kept is None or kept.path != path or kept.spec is not spec or (spec is None and kept.stamp != stamp):
         text = path.read_text(encoding="utf-8")
+        check_unchanged(module, path, text)
         kept = _parsed[module] = _Parsed(path, spec, stamp, Source.parse(module, [text], package=path.name == "__init__.py"))
     return kept.source
 

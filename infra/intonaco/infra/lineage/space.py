@@ -12,8 +12,14 @@ from intonaco.core.errors import InvalidError
 __all__ = ["Choice", "Dimension", "Float", "Int", "Space", "grid", "space_to_json"]
 
 
+class Dimension:
+    """What one parameter may be: `Float`, `Int` or `Choice`."""
+
+    __slots__ = ()
+
+
 @frozen
-class Float:
+class Float(Dimension):
     """A number between two bounds; with `log`, even on a logarithmic scale."""
 
     low: float = field(converter=float)
@@ -25,7 +31,7 @@ class Float:
 
 
 @frozen
-class Int:
+class Int(Dimension):
     """A whole number between two bounds, both possible; with `log`, even on a logarithmic scale."""
 
     low: int
@@ -37,7 +43,7 @@ class Int:
 
 
 @frozen(init=False)
-class Choice:
+class Choice(Dimension):
     """One of some plain values, without an order."""
 
     options: tuple[Any, ...]
@@ -55,15 +61,18 @@ def _check_bounds(low: float, high: float, log: bool) -> None:
         raise InvalidError(f"a logarithmic scale cannot start at {low}", hint="start above 0")
 
 
-Dimension = Float | Int | Choice
-
 #: Names of parameters to what each may be.
 Space = Mapping[str, Dimension]
 
 
 def space_to_json(space: Space) -> dict[str, Any]:
     """Plain values that tell spaces apart."""
-    return {name: {"kind": type(each).__name__, **asdict(each)} for name, each in space.items()}
+    return {name: {"kind": type(each).__name__, **_facts(each)} for name, each in space.items()}
+
+
+def _facts(dimension: Dimension) -> dict[str, Any]:
+    assert isinstance(dimension, Float | Int | Choice)
+    return asdict(dimension)
 
 
 def grid(space: Space) -> Iterator[dict[str, Any]]:
@@ -78,4 +87,7 @@ def grid(space: Space) -> Iterator[dict[str, Any]]:
 def _values(dimension: Dimension) -> tuple[Any, ...]:
     if isinstance(dimension, Choice):
         return dimension.options
-    return tuple(range(dimension.low, dimension.high + 1)) if isinstance(dimension, Int) else (dimension.low,)
+    if isinstance(dimension, Int):
+        return tuple(range(dimension.low, dimension.high + 1))
+    assert isinstance(dimension, Float)
+    return (dimension.low,)

@@ -49,6 +49,7 @@ class Step(Generic[P, R]):
     memoize: bool = True
 
     def __attrs_post_init__(self) -> None:
+        path = path_of(self.function)
         kinds = {each.kind for each in inspect.signature(self.function).parameters.values()}
         if not kinds <= {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}:
             raise DefinitionError(

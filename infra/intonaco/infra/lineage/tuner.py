@@ -12,11 +12,11 @@ from intonaco.infra.compute.tasks import Call, map_calls, report_progress
 from intonaco.infra.lineage import values
 from intonaco.infra.lineage.calls import current_key
 from intonaco.infra.lineage.samplers import Sampler, open_sampler
-from intonaco.infra.lineage.space import Choice, Float, Int, Space, space_to_json
+from intonaco.infra.lineage.space import Choice, Dimension, Float, Int, Space, space_to_json
 from intonaco.infra.lineage.studies import Study
 from intonaco.infra.workspace import Workspace
 
-__all__ = ["Choice", "Float", "Int", "Search", "Space", "Trial", "Tuner"]
+__all__ = ["Choice", "Dimension", "Float", "Int", "Search", "Space", "Trial", "Tuner"]
 
 Params = dict[str, Any]
 

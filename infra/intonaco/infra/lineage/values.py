@@ -117,7 +117,18 @@ def _decode_tagged(tag: str, held: Any, others: Mapping[str, Callable[[Any], Any
 
 def dumps(tree: Tree, *, ordered: bool = False) -> str:
     """One line of ASCII JSON; `ordered` sorts the keys, so that equal values give equal text."""
-    return json.dumps(tree, ensure_ascii=True, allow_nan=False, sort_keys=ordered, separators=(",", ":"))
+    return json.dumps(_ordered(tree) if ordered else tree, ensure_ascii=True, allow_nan=False, sort_keys=ordered, separators=(",", ":"))
+
+
+def _ordered(tree: Tree) -> Tree:
+    """The tree with the items of every `$dict` in an order that does not depend on theirs."""
+    if isinstance(tree, list):
+        return [_ordered(each) for each in tree]
+    if not isinstance(tree, dict):
+        return tree
+    if "$dict" in tree:
+        return {"$dict": sorted(([_ordered(key), _ordered(each)] for key, each in tree["$dict"]), key=lambda item: dumps(item[0]))}
+    return {key: _ordered(each) for key, each in tree.items()}
 
 
 def loads(text: str | bytes) -> Tree:
