@@ -44,13 +44,9 @@ def _open_sqlite(path: Path) -> sql.Engine:
         pool_size=8,
         max_overflow=-1,
     )
-    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", lambda connection, _: prepare(connection, path))
     event.listen(engine, "begin", _begin)
     return engine
-
-
-def _prepare(connection: Any, _: object) -> None:
-    prepare(connection)
 
 
 def _begin(connection: sql.Connection) -> None:
@@ -85,10 +81,7 @@ def integrity(connection: sql.Connection) -> list[str]:
     """What is wrong with the structure of an SQLite database, some 10 ms per MB; other databases look after themselves."""
     if connection.dialect.name != "sqlite":
         return []
-    try:
-        return [line for line in connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars() if line != "ok"]
-    except UnicodeDecodeError:  # it quotes what it found
-        return ["names of its tables or columns"]
+    return [line for line in connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars() if line != "ok"]
 
 
 def is_small(connection: sql.Connection) -> bool:

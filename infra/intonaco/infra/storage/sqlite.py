@@ -192,7 +192,7 @@ class SqliteStream(Stream):
 def _connect(path: Path) -> sqlite3.Connection:
     # One thread at a time uses a connection, not always the same.
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    prepare(connection)
+    prepare(connection, path)
     return connection
 
 

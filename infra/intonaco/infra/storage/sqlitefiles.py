@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from intonaco.core.errors import SettingsError, UnavailableError
+from intonaco.core.errors import CorruptError, SettingsError, UnavailableError
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.durable import make_folder
 
@@ -28,9 +28,12 @@ def sqlite_path(url: StoreUrl) -> Path:
     return path
 
 
-def prepare(connection: Any) -> None:
-    """Have every commit of a DB-API connection synced before it returns."""
-    connection.execute("PRAGMA synchronous=FULL")
+def prepare(connection: Any, path: Path) -> None:
+    """Have every commit of a DB-API connection to this file synced before it returns."""
+    try:
+        connection.execute("PRAGMA synchronous=FULL")
+    except UnicodeDecodeError as error:  # SQLite's message quotes the damaged name of a table
+        raise CorruptError(f"{path} is damaged: the names of its tables", hint="restore the file from a copy") from error
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA cell_size_check=ON")  # see a damaged page when it is read, not when it leads astray
 
