@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
 
@@ -162,6 +163,24 @@ def test_functions_are_arguments_with_their_code(written: Write, runs: Runs) -> 
     assert _call(runs, module.apply, function=module.clean, to=[-1, 1]).value == [-1]
 
 
+def test_what_a_step_finds_through_a_hook_counts_if_it_says_so(written: Write, runs: Runs) -> None:
+    from intonaco.core.plugins import as_plugin, hookimpl
+
+    class Plugin:
+        @staticmethod
+        @hookimpl
+        def flavors() -> dict[str, str]:
+            return {"own": "flavors_m:Own"}
+
+    runs.workspace.plugins.add(as_plugin(Plugin, "own"))
+    steps = _STEPS.replace("@step\ndef width", '@step(hooks=("flavors",))\ndef width')
+    memoized = []
+    for flavor in ("class Own:\n    name = 1\n", "class Own:\n    name = 1\n", "class Own:\n    name = 2\n"):
+        module = written(steps_m=steps, flavors_m=flavor)
+        memoized.append((_call(runs, module.width, columns={"x": np.arange(2)}).memoized, _call(runs, module.fit, rows=[1]).memoized))
+    assert memoized == [(False, False), (True, True), (False, True)]
+
+
 def test_a_step_that_acts_outside_always_runs(written: Write, runs: Runs) -> None:
     module = written(steps_m=_STEPS)
     assert [_call(runs, module.send, what=1).memoized for _ in range(2)] == [False, False]
@@ -193,6 +212,18 @@ def test_a_lost_artifact_is_made_again(written: Write, runs: Runs) -> None:
     assert not second.memoized
     assert second.artifact == first.artifact
     assert _call(runs, module.fit, rows=[1]).memoized
+
+
+def test_two_calls_of_a_key_at_once_record_one_result(written: Write, runs: Runs) -> None:
+    text = _HEAD + "import time, random\n@step\ndef draw():\n    calls.append(1)\n    time.sleep(0.3)\n    return random.random()\n"
+    module = written(steps_m=text)
+    with runs.start("both") as run, ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(lambda _: run.call(module.draw), range(2)))
+        later = run.call(module.draw)
+    assert len(module.calls) == 2
+    assert later.memoized
+    assert later.artifact in [each.artifact for each in outcomes]
+    assert [each.status for each in runs.steps(run.id)] == ["finished"] * 3
 
 
 def test_a_memo_from_another_project_is_not_used(written: Write, runs: Runs) -> None:

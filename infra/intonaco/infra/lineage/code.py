@@ -73,7 +73,7 @@ def code_of(roots: Iterable[Callable[..., Any] | type | str]) -> Code:
     """
     walk = _Walk()
     for root in roots:
-        walk.add_root(*_place(root))
+        walk.add_root(*_place(root), named=isinstance(root, str))
     walk.finish()
     symbols = {f"{_public(symbol.module)}:{symbol.name}": symbol.digest for symbol in walk.seen.values()}
     return Code(dict(sorted(symbols.items())), tuple(sorted(walk.libraries)))
@@ -94,9 +94,10 @@ class _Walk:
     libraries: set[str] = field(factory=set)
     waiting: list[Symbol] = field(factory=list)
 
-    def add_root(self, module: str, name: str) -> None:
+    def add_root(self, module: str, name: str, *, named: bool) -> None:
+        """Begin here; what is only named by its import path may be compiled, and then counts by its version."""
         source = source_of(module)
-        if source is None and not is_project(module):
+        if source is None and (named or not is_project(module)):
             self._add_library(module)
         elif source is None or name.partition(".")[0] not in source.symbols:
             raise DefinitionError(

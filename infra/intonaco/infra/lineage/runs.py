@@ -186,7 +186,7 @@ class Run:
             inputs=bound,
             given={"workspace": self.workspace, "run": self},
             arguments=arguments,
-            key=key_of(step, arguments, self._engines(step)),
+            key=key_of(step, arguments, self._reached(step)),
             number=self._next(),
             parent=caller_in(self.id),
             fresh=self.fresh or not step.memoize,
@@ -230,9 +230,10 @@ class Run:
             self._count += 1
             return self._count
 
-    def _engines(self, step: Step[..., Any]) -> tuple[str, ...]:
-        """The code that a step which asks for the workspace may reach through its table engine."""
-        if "workspace" not in step.given:
-            return ()
-        offer = self.workspace.plugins.offers("table_engines").get(self.workspace.settings.engines.tables)
-        return () if offer is None else (offer.path,)
+    def _reached(self, step: Step[..., Any]) -> tuple[str, ...]:
+        """Import paths of what a step may reach through plugins: what it says, and with the workspace the table engine."""
+        offers = [offer for hook in step.hooks for offer in self.workspace.plugins.offers(hook).values()]
+        if "workspace" in step.given:
+            engine = self.workspace.plugins.offers("table_engines").get(self.workspace.settings.engines.tables)
+            offers += [engine] if engine is not None else []
+        return tuple(offer.path for offer in offers)

@@ -7,6 +7,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 from attrs import define, field, frozen
 
 from intonaco.core.errors import DefinitionError, InvalidError
+from intonaco.core.values import as_tuple
 from intonaco.infra.lineage.artifacts import Artifact, Artifacts
 from intonaco.infra.lineage.code import path_of
 
@@ -37,24 +38,25 @@ class Step(Generic[P, R]):
         Distributions whose versions count, beside those of the libraries that the step's code names.
     uses
         Functions, classes or import paths whose code counts, though the step finds them only while it runs.
+    hooks
+        Provider hooks (`flavors`): the code of all that plugins offer there counts.
     memoize
         False where calling is the point, as with a step that changes something outside.
     """
 
     function: Callable[P, R]
     version: str = ""
-    seeds: tuple[str, ...] = field(default=("seed",), converter=tuple)
-    requires: tuple[str, ...] = field(default=(), converter=tuple)
-    uses: tuple[Callable[..., Any] | type | str, ...] = field(default=(), converter=tuple)
+    seeds: tuple[str, ...] = field(default=("seed",), converter=as_tuple)
+    requires: tuple[str, ...] = field(default=(), converter=as_tuple)
+    uses: tuple[Callable[..., Any] | type | str, ...] = field(default=(), converter=as_tuple)
+    hooks: tuple[str, ...] = field(default=(), converter=as_tuple)
     memoize: bool = True
 
     def __attrs_post_init__(self) -> None:
         path = path_of(self.function)
         kinds = {each.kind for each in inspect.signature(self.function).parameters.values()}
         if not kinds <= {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}:
-            raise DefinitionError(
-                f"step {self.path} takes arguments without names", hint="name each argument: no *args, no **kwargs, no '/'"
-            )
+            raise DefinitionError(f"step {path} takes arguments without names", hint="no *args, no **kwargs and no '/'")
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
@@ -97,6 +99,7 @@ def step(
     seeds: tuple[str, ...] = ("seed",),
     requires: tuple[str, ...] = (),
     uses: tuple[Callable[..., Any] | type | str, ...] = (),
+    hooks: tuple[str, ...] = (),
     memoize: bool = True,
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 
