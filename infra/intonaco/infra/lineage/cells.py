@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any, Self
 
-from attrs import asdict, field, frozen
+from attrs import field, frozen
 
 from intonaco.core.errors import InvalidError, MissingError
 from intonaco.core.schema import suggestion
@@ -93,7 +93,10 @@ class Cells(tuple[Cell, ...]):
 
     def to_json(self) -> list[dict[str, Any]]:
         """Plain values that `from_json` reads."""
-        return [asdict(cell) for cell in self]
+        return [
+            {"segment": cell.segment, "metric": cell.metric, "value": cell.value, "low": cell.low, "high": cell.high, "n": cell.n}
+            for cell in self
+        ]
 
     @classmethod
     def from_json(cls, rows: Iterable[Mapping[str, Any]]) -> Self:

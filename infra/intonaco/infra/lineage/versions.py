@@ -12,34 +12,11 @@ from intonaco.core.references import Reference
 from intonaco.infra.lineage.cells import Cells
 from intonaco.infra.storage.seals import verify
 
-__all__ = ["Line", "Move", "Version", "row_of_version", "version_of_row"]
+__all__ = ["Move", "Version", "move_of_row", "row_of_move", "row_of_version", "version_of_row"]
 
-#: What a version and its row hold alike.
+#: What a version and its row hold alike, and a move and its row.
+_MOVE = ("alias", "before", "after", "by", "why", "at_us")
 _PLAIN = ("project", "model", "partition", "number", "package", "held_out", "notes", "created_us")
-
-
-@frozen
-class Line:
-    """A named line of versions."""
-
-    project: str
-    model: str
-    partition: str = ""
-
-    def where(self, table: sql.Table) -> sql.ColumnElement[bool]:
-        """The rows of this line in one of the registry's tables."""
-        return sql.and_(table.c.project == self.project, table.c.model == self.model, table.c.partition == self.partition)
-
-    def keys(self) -> dict[str, str]:
-        """The columns that name this line."""
-        return {"project": self.project, "model": self.model, "partition": self.partition}
-
-    def __str__(self) -> str:
-        return str(self.at(""))
-
-    def at(self, version: str) -> Reference:
-        """The reference of a version of this line."""
-        return Reference("model", self.model, self.project, self.partition, version)
 
 
 @frozen(kw_only=True)
@@ -83,12 +60,16 @@ class Version:
     @property
     def reference(self) -> str:
         """`model:project/name@number`."""
-        return str(Line(self.project, self.model, self.partition).at(str(self.number)))
+        return str(self._reference)
 
     @property
     def short(self) -> str:
         """The reference as people write it: `eta@3`."""
-        return Line(self.project, self.model, self.partition).at(str(self.number)).short
+        return self._reference.short
+
+    @property
+    def _reference(self) -> Reference:
+        return Reference("model", self.model, self.project, self.partition, str(self.number))
 
     @property
     def created_at(self) -> datetime:
@@ -138,3 +119,14 @@ def version_of_row(row: sql.RowMapping) -> Version:
         reports=json.loads(row["reports"]),
         parents=tuple(json.loads(row["parents"])),
     )
+
+
+def row_of_move(move: Move) -> dict[str, Any]:
+    """The columns of a move, without its line and its seal."""
+    return {name: getattr(move, name) for name in _MOVE}
+
+
+def move_of_row(row: sql.RowMapping) -> Move:
+    """The move of a row; CorruptError if the row is not as it was written."""
+    verify(row, leave_out=("id",), where="the history of aliases")
+    return Move(**{name: row[name] for name in _MOVE})
