@@ -15,7 +15,7 @@ from intonaco.infra.compute.algebra import KINDS, NONE
 from intonaco.infra.compute.algebra import finalize as finalized
 from intonaco.infra.compute.polars import PolarsTableEngine
 from intonaco.infra.compute.timeline import tail
-from intonaco.infra.features.aggregates import Feature, _windows, columns
+from intonaco.infra.features.aggregates import Feature, columns, windows
 from intonaco.infra.features.answer import Answer
 from intonaco.infra.features.materialization import hop_rows, stored_hops
 from intonaco.infra.features.offline import read_offline
@@ -56,9 +56,10 @@ def keyvalue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyValueStore
 
 
 def features() -> list[tuple[Feature, ...]]:
-    windows = [_windows(kind, "value", over, hop, f"{kind}_{over}", 0.0, None) for kind in KINDS for over, hop in ((10, 3), (24, 6), (90, 6))]
-    windows += [_windows(kind, "whole", 50, 7, f"whole_{kind}", 0.0, None) for kind in KINDS]
-    return [*windows, _windows("count", "", 40, 1, "events", 1.0, 0.0), columns("value", "whole", "text")]
+    spans = ((10, 3), (24, 6), (90, 6))
+    values = [windows(kind, "value", over, hop=hop, name=f"{kind}_{over}") for kind in KINDS for over, hop in spans]
+    wholes = [windows(kind, "whole", 50, hop=7, name=f"whole_{kind}") for kind in KINDS]
+    return [*values, *wholes, windows("count", "", 40, hop=1, name="events", default=0.0), columns("value", "whole", "text")]
 
 
 def table(events: Sequence[tuple[Any, ...]]) -> pa.Table:
@@ -89,7 +90,11 @@ def same(left: Column, right: Column) -> bool:
         return bool((left.missing == right.missing).all() and (left.values[held] == right.values[held]).all())
     assert isinstance(left, np.ndarray)
     assert isinstance(right, np.ndarray)
-    return left.dtype == right.dtype and np.array_equal(np.isnan(left), np.isnan(right)) and left[~np.isnan(left)].tobytes() == right[~np.isnan(right)].tobytes()
+    return (
+        left.dtype == right.dtype
+        and np.array_equal(np.isnan(left), np.isnan(right))
+        and left[~np.isnan(left)].tobytes() == right[~np.isnan(right)].tobytes()
+    )
 
 
 def assert_same(offline: Answer, online: Answer) -> None:

@@ -179,4 +179,5 @@ def _variance(words: Sequence[Ints], resolution: "float | NDArray[np.float64]") 
     total, count, high, mixed, low = (word.astype(object) for word in words)
     squares = high * (1 << 2 * _LIMB) + mixed * (1 << _LIMB + 1) + low
     with_one = np.maximum(count, 1)
-    return ((with_one * squares - total * total) / (with_one * with_one)).astype(np.float64) * resolution * resolution
+    exact: NDArray[np.float64] = ((with_one * squares - total * total) / (with_one * with_one)).astype(np.float64)
+    return exact * resolution * resolution

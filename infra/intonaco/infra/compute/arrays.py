@@ -53,13 +53,13 @@ def numbers(table: pa.Table, name: str, where: str) -> tuple[NDArray[Any], NDArr
 
 def _values(array: pa.Array, stand_in: Any) -> NDArray[Any]:
     filled = array.fill_null(stand_in) if array.null_count else array
-    return filled.to_numpy(zero_copy_only=False)
+    return np.asarray(filled.to_numpy(zero_copy_only=False))
 
 
 def _held(array: pa.Array) -> NDArray[np.bool_]:
     if array.null_count == 0:
         return np.ones(len(array), dtype=np.bool_)
-    return array.is_valid().to_numpy(zero_copy_only=False)
+    return np.asarray(array.is_valid().to_numpy(zero_copy_only=False))
 
 
 def entity_codes(events: list[pa.Array], rows: list[pa.Array]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:

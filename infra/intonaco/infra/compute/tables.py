@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from attrs import field, frozen
+from attrs import frozen
 
 from intonaco.infra.compute.algebra import Measure
 from intonaco.infra.storage.tables import Snapshot, TableStore
@@ -41,11 +41,11 @@ class Events:
     """
 
     data: "Snapshot | pa.Table"
-    keys: tuple[str, ...] = field(converter=tuple)
+    keys: tuple[str, ...]
     time: str
     created: str | None = None
     delay_us: int = 0
-    row_keys: tuple[str, ...] = field(default=(), converter=tuple)
+    row_keys: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -64,8 +64,8 @@ class AsofColumns:
     """
 
     events: Events
-    columns: tuple[tuple[str, str], ...] = field(converter=tuple)
-    ties: tuple[str, ...] = field(default=(), converter=tuple)
+    columns: tuple[tuple[str, str], ...]
+    ties: tuple[str, ...] = ()
     valid_for_us: int | None = None
     age: str = ""
 
@@ -89,7 +89,7 @@ class Windows:
     """Aggregates of one source over trailing windows; `age` as in `AsofColumns`, of the newest usable event."""
 
     events: Events
-    columns: tuple[WindowColumn, ...] = field(converter=tuple)
+    columns: tuple[WindowColumn, ...]
     valid_for_us: int | None = None
     age: str = ""
 

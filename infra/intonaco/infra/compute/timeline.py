@@ -7,47 +7,56 @@ holds the usable events from `tail(t - delay, W, H)` on: its tail is aligned to 
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intonaco.core.errors import DefinitionError, InvalidError
 
-__all__ = ["NEVER", "as_us", "cut", "default_hop", "duration", "duration_text", "hop_of", "is_expired", "tail"]
+__all__ = ["NEVER", "as_us", "as_us_array", "cut", "default_hop", "duration", "duration_text", "hop_of", "is_expired", "tail"]
 
 #: Stands for "there is no such event"; no event time may be as small.
 NEVER = -(2**63)
 
-Times = TypeVar("Times", int, NDArray[np.int64])
+Ints = NDArray[np.int64]
 
 _UNITS = {"us": 1, "ms": 1000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
 _DURATION = re.compile(r"(\d+)\s*(us|ms|s|m|h|d|w)")
 #: Each divides the next, so coarse hops are made of fine ones.
-_HOPS = tuple(
-    duration
-    for duration in (1_000_000, 5_000_000, 15_000_000, 60_000_000, 300_000_000, 900_000_000, 3_600_000_000, 21_600_000_000, 86_400_000_000)
-)
+_HOPS = (1_000_000, 5_000_000, 15_000_000, 60_000_000, 300_000_000, 900_000_000, 3_600_000_000, 21_600_000_000, 86_400_000_000)
 _HOPS_IN_WINDOW = 24
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def cut(at_us: Times, delay_us: "int | NDArray[np.int64]") -> Times:
+@overload
+def cut(at_us: int, delay_us: int) -> int: ...
+@overload
+def cut(at_us: Ints, delay_us: int | Ints) -> Ints: ...
+def cut(at_us: int | Ints, delay_us: int | Ints) -> int | Ints:
     """The moment before which events are usable at `at_us`."""
     return at_us - delay_us
 
 
-def hop_of(time_us: Times, hop_us: "int | NDArray[np.int64]") -> Times:
+@overload
+def hop_of(time_us: int, hop_us: int) -> int: ...
+@overload
+def hop_of(time_us: Ints, hop_us: int | Ints) -> Ints: ...
+def hop_of(time_us: int | Ints, hop_us: int | Ints) -> int | Ints:
     """The number of the hop that holds a time; hops are aligned to 1970."""
     return time_us // hop_us
 
 
-def tail(cut_us: Times, window_us: "int | NDArray[np.int64]", hop_us: "int | NDArray[np.int64]") -> Times:
+@overload
+def tail(cut_us: int, window_us: int, hop_us: int) -> int: ...
+@overload
+def tail(cut_us: Ints, window_us: int | Ints, hop_us: int | Ints) -> Ints: ...
+def tail(cut_us: int | Ints, window_us: int | Ints, hop_us: int | Ints) -> int | Ints:
     """The number of the first hop of a window that ends at `cut_us`."""
-    return hop_of(cut_us - window_us, hop_us)
+    return (cut_us - window_us) // hop_us
 
 
-def is_expired(age_us: NDArray[np.int64], valid_for_us: "int | NDArray[np.int64] | None") -> NDArray[np.bool_]:
+def is_expired(age_us: Ints, valid_for_us: int | Ints | None) -> NDArray[np.bool_]:
     """Where a value of this age is too old to be used."""
     return np.zeros(age_us.shape, dtype=np.bool_) if valid_for_us is None else age_us > valid_for_us
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import evolve, field, frozen
 
 from intonaco.core.errors import DefinitionError
+from intonaco.core.schema import suggestion
 from intonaco.infra.compute.algebra import DEFAULT_RESOLUTION, KINDS
 from intonaco.infra.compute.timeline import default_hop, duration, duration_text
 
-__all__ = ["Feature", "columns", "count", "first", "last", "maximum", "mean", "minimum", "sum_", "variance"]
+__all__ = ["Feature", "columns", "count", "first", "last", "maximum", "mean", "minimum", "sum_", "variance", "windows"]
 
 Span = str | int | timedelta
 #: The ratio of a window's longest to its hop: more hops than this are kept and read for each entity.
@@ -47,11 +48,13 @@ class Feature:
     resolution: float = 0.0
     default: Any = None
     description: str = ""
-    tags: tuple[str, ...] = field(default=(), converter=tuple)
+    tags: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         if self.kind == "column":
             return
+        if self.kind not in KINDS:
+            raise DefinitionError(f"feature {self.name!r}: there is no aggregate {self.kind!r}", hint=suggestion(self.kind, KINDS))
         if not 0 < self.hop_us <= self.over_us:
             window, hop = duration_text(self.over_us), duration_text(self.hop_us)
             raise DefinitionError(f"feature {self.name!r}: the window of {window} is shorter than its hop of {hop}", field=self.name)
@@ -84,10 +87,17 @@ def columns(*names: str, default: Any = None) -> tuple[Feature, ...]:
     return tuple(Feature(name, kind="column", column=name, default=default) for name in names)
 
 
-def _windows(
-    kind: str, column: str, over: Span | Sequence[Span], hop: Span | None, name: str | None, resolution: float, default: Any
+def windows(
+    kind: str,
+    column: str,
+    over: Span | Sequence[Span],
+    *,
+    hop: Span | None = None,
+    name: str | None = None,
+    resolution: float = 0.0,
+    default: float | None = None,
 ) -> tuple[Feature, ...]:
-    assert kind in KINDS
+    """One feature of an aggregate (of `KINDS`) for each window."""
     spans = [over] if isinstance(over, str | int | timedelta) else list(over)
     if name is not None and len(spans) > 1:
         raise DefinitionError(f"one name {name!r} for {len(spans)} windows", hint="leave out the name, or call once for each", field=name)
@@ -113,10 +123,40 @@ def count(
     column: str = "", *, over: Span | Sequence[Span], hop: Span | None = None, name: str | None = None, default: Any = None
 ) -> tuple[Feature, ...]:
     """How many events, or how many values of a column, each window holds."""
-    return _windows("count", column, over, hop, name, 1.0, default)
+    return windows("count", column, over, hop=hop, name=name, resolution=1.0, default=default)
 
 
-def _aggregate(kind: str, doc: str) -> Any:
+class Aggregate(Protocol):
+    """Defines features of one aggregate."""
+
+    def __call__(
+        self,
+        column: str,
+        *,
+        over: Span | Sequence[Span],
+        hop: Span | None = None,
+        name: str | None = None,
+        resolution: float = 0.0,
+        default: float | None = None,
+    ) -> tuple[Feature, ...]:
+        """One feature for each window.
+
+        Parameters
+        ----------
+        over
+            The window, or several: `"6h"`, `["3h", "7d"]`.
+        hop
+            To which the tails of windows are aligned; by default the coarsest that a window holds 24 of.
+        name
+            By default column, aggregate and window: `gain_mean_6h`.
+        resolution
+            The step of fixed point in which floats are summed; 2^-20 of the column's unit by default.
+        default
+            Stands in where there is no value.
+        """
+
+
+def _aggregate(kind: str, doc: str) -> Aggregate:
     def build(
         column: str,
         *,
@@ -124,9 +164,9 @@ def _aggregate(kind: str, doc: str) -> Any:
         hop: Span | None = None,
         name: str | None = None,
         resolution: float = 0.0,
-        default: Any = None,
+        default: float | None = None,
     ) -> tuple[Feature, ...]:
-        return _windows(kind, column, over, hop, name, resolution, default)
+        return windows(kind, column, over, hop=hop, name=name, resolution=resolution, default=default)
 
     build.__name__, build.__doc__ = kind, doc
     return build

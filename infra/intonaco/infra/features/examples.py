@@ -15,7 +15,7 @@ from intonaco.infra.features.plan import ReadPlan
 __all__ = ["Examples"]
 
 
-def _moments(at: NDArray[Any] | None) -> NDArray[np.int64] | None:
+def _moments(at: Any) -> NDArray[np.int64] | None:
     return None if at is None else np.asarray(at, dtype=np.int64)
 
 
@@ -45,7 +45,7 @@ class Examples:
 
     columns: Columns
     schema: Schema
-    labels: tuple[str, ...] = field(default=(), converter=tuple)
+    labels: tuple[str, ...] = ()
     at_us: NDArray[np.int64] | None = field(default=None, converter=_moments)
     plan: ReadPlan | None = None
     source: str = ""

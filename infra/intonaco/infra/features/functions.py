@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from attrs import field, frozen
+from attrs import frozen
 from numpy.typing import NDArray
 
 from intonaco.core.columns import Column, Columns, Masked, Ragged
@@ -42,7 +42,7 @@ class RequestFunction:
 
     name: str
     function: str
-    arguments: tuple[str, ...] = field(converter=tuple)
+    arguments: tuple[str, ...]
     description: str = ""
 
     def __attrs_post_init__(self) -> None:

@@ -11,7 +11,7 @@ __all__ = ["Labels"]
 
 
 def _names(given: Iterable[str]) -> tuple[str, ...]:
-    return tuple(given)
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 @frozen(kw_only=True)

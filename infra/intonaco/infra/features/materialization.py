@@ -18,7 +18,6 @@ from intonaco.core.errors import InvalidError
 from intonaco.infra.compute.algebra import Measure
 from intonaco.infra.compute.arrays import times
 from intonaco.infra.compute.timeline import hop_of
-from intonaco.infra.features.entry import Shape
 from intonaco.infra.features.folding import event_words, merge_hops
 from intonaco.infra.features.layout import Layout
 from intonaco.infra.features.progress import Mark, Progress
@@ -155,7 +154,9 @@ def hop_rows(writer: ViewWriter, events: pa.Table) -> pa.Table:
     words = event_words(shape, prepared.words)
     moments = prepared.words[:, 0]
     parts = [
-        (size, *merge_hops(shape, prepared.owners, hop_of(moments, size), words)) for size in stored_hops(shape.layout) if len(prepared.keys)
+        (size, *merge_hops(shape, prepared.owners, hop_of(moments, size), words))
+        for size in stored_hops(shape.layout)
+        if len(prepared.keys)
     ]
     owners = np.concatenate([part[1] for part in parts]) if parts else np.zeros(0, dtype=np.int64)
     columns = _keys_of(writer, events, owners)

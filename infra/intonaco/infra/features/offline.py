@@ -69,11 +69,11 @@ def _events(plan: ViewPlan, view: FeatureView, data: Snapshot | pa.Table) -> Eve
 def _windows(plan: ViewPlan, view: FeatureView, data: Snapshot | pa.Table, age: str) -> Windows:
     shared = ("name", "kind", "column", "over_us", "hop_us", "resolution", "floats", "measures")
     columns = [WindowColumn(**{name: getattr(output, name) for name in shared}) for output in plan.outputs if output.kind != "column"]
-    return Windows(events=_events(plan, view, data), columns=columns, valid_for_us=plan.valid_for_us, age=age)
+    return Windows(events=_events(plan, view, data), columns=tuple(columns), valid_for_us=plan.valid_for_us, age=age)
 
 
 def _joins(plan: ViewPlan, view: FeatureView, data: Snapshot | pa.Table, age: str) -> AsofColumns:
-    columns = [(output.column, output.name) for output in plan.outputs if output.kind == "column"]
+    columns = tuple((output.column, output.name) for output in plan.outputs if output.kind == "column")
     ties = tuple(kept.column for kept in plan.layout.columns)
     return AsofColumns(events=_events(plan, view, data), columns=columns, ties=ties, valid_for_us=plan.valid_for_us, age=age)
 

@@ -28,7 +28,7 @@ class RequestColumn:
     dtype: str = "float64"
     nullable: bool = field(default=True, kw_only=True)
     is_feature: bool = field(default=True, kw_only=True)
-    categories: tuple[str, ...] = field(default=(), converter=tuple, kw_only=True)
+    categories: tuple[str, ...] = field(default=(), kw_only=True)
     unit: str = field(default="", kw_only=True)
     description: str = field(default="", kw_only=True)
 
@@ -41,6 +41,14 @@ class RequestColumn:
 
 def _uses(given: Iterable[FeatureView | Use]) -> tuple[Use, ...]:
     return tuple(each.using() if isinstance(each, FeatureView) else each for each in given)
+
+
+def _request(given: Iterable[RequestColumn]) -> tuple[RequestColumn, ...]:
+    return tuple(given)
+
+
+def _functions(given: Iterable[RequestFunction]) -> tuple[RequestFunction, ...]:
+    return tuple(given)
 
 
 @frozen(kw_only=True)
@@ -59,11 +67,11 @@ class FeatureSet:
 
     name: str = field(validator=lambda _, __, value: check_name(value, "feature set") and None)
     features: tuple[Use, ...] = field(converter=_uses)
-    request: tuple[RequestColumn, ...] = field(default=(), converter=tuple)
-    functions: tuple[RequestFunction, ...] = field(default=(), converter=tuple)
+    request: tuple[RequestColumn, ...] = field(default=(), converter=_request)
+    functions: tuple[RequestFunction, ...] = field(default=(), converter=_functions)
     owner: str = ""
     description: str = ""
-    tags: tuple[str, ...] = field(default=(), converter=tuple)
+    tags: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         names = list(self.names)

@@ -1,6 +1,6 @@
 """Definitions as plain values, and back: how the catalog keeps them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -75,4 +75,4 @@ def _read_set(stored: Mapping[str, Any]) -> FeatureSet:
     return FeatureSet(**{**stored, **parts})
 
 
-_READERS = {"entity": _read_entity, "view": _read_view, "set": _read_set}
+_READERS: Mapping[str, Callable[[Mapping[str, Any]], Definition]] = {"entity": _read_entity, "view": _read_view, "set": _read_set}

@@ -151,7 +151,7 @@ class ViewReader:
         return [self._value(column, row[column], texts) for column in self.columns]
 
     def _comparable(self, row: _Words, texts: memoryview) -> list[Any]:
-        plain = list(row)
+        plain: list[Any] = list(row)
         for column in self.shape.texts:
             value = self._value(column, row[column], texts)
             plain[column] = (value is not None, value or b"")

@@ -38,6 +38,22 @@ def _optional_duration(given: str | int | timedelta | None) -> int | None:
     return None if given is None else duration(given)
 
 
+def _words(given: Iterable[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _renamed(given: Mapping[str, str]) -> dict[str, str]:
+    return dict(given)
+
+
+def _features(given: Iterable[Any]) -> tuple[Feature, ...]:
+    """Features, from any nesting of them."""
+    found: list[Feature] = []
+    for each in given:
+        found += [each] if isinstance(each, Feature) else _features(each)
+    return tuple(found)
+
+
 @frozen
 class Entity:
     """What features are about: a name and the columns that identify one.
@@ -107,12 +123,12 @@ class FeatureView:
     name: str = field(validator=_named("feature view"))
     entity: Entity
     source: TableSource
-    features: tuple[Feature, ...] = field(converter=lambda given: tuple(_flat(given)))
+    features: tuple[Feature, ...] = field(converter=_features)
     valid_for: int | None = field(default=None, converter=_optional_duration)
     delay: int = field(default=0, converter=duration)
     owner: str = ""
     description: str = ""
-    tags: tuple[str, ...] = field(default=(), converter=tuple)
+    tags: tuple[str, ...] = field(default=(), converter=_words)
 
     def __attrs_post_init__(self) -> None:
         self._check()
@@ -180,8 +196,8 @@ class Use:
     """
 
     view: FeatureView
-    names: tuple[str, ...] = field(converter=tuple)
-    keys: Mapping[str, str] = field(factory=dict, converter=dict)
+    names: tuple[str, ...] = field(converter=_words)
+    keys: Mapping[str, str] = field(factory=dict, converter=_renamed)
     prefix: str = ""
 
     def __attrs_post_init__(self) -> None:
@@ -204,14 +220,6 @@ class Use:
     def key_columns(self) -> tuple[Field, ...]:
         """The request columns that hold the keys, in the order of the entity's keys."""
         return tuple(evolve(key, name=self.keys.get(key.name, key.name), nullable=True) for key in self.view.entity.keys)
-
-
-def _flat(features: Iterable[Any]) -> Iterable[Feature]:
-    for each in features:
-        if isinstance(each, Feature):
-            yield each
-        else:
-            yield from _flat(each)
 
 
 def _family(dtype: str) -> str:

@@ -217,4 +217,3 @@ def _ranked(shape: Shape, taken: Entries, words: Ints, texts: list[bytes]) -> In
             rows[held, column] = moved[rows[held, column]]
     texts[:] = known
     return words
-

@@ -188,6 +188,4 @@ def _all_kinds(over: int, hop: int) -> tuple[WindowColumn, ...]:
     )
 
 
-_WINDOW = WindowColumn(
-    name="", kind="count", column="value", over_us=1, hop_us=1, resolution=DEFAULT_RESOLUTION, floats=True, measures=()
-)
+_WINDOW = WindowColumn(name="", kind="count", column="value", over_us=1, hop_us=1, resolution=DEFAULT_RESOLUTION, floats=True, measures=())
