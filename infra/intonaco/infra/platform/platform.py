@@ -20,6 +20,7 @@ from intonaco.infra.lineage.report import Report
 from intonaco.infra.lineage.runs import Runs
 from intonaco.infra.lineage.steps import Outcome
 from intonaco.infra.platform.rows import columns_of_rows, rows_of_columns
+from intonaco.infra.platform.tabular import table_examples, table_snapshot
 from intonaco.infra.platform.task import Task
 from intonaco.infra.platform.training import Trained, train
 from intonaco.infra.serving.deployment import Deployment, Route
@@ -65,6 +66,15 @@ class Platform:
     def training_set(self, feature_set: str, *, labels: str, rows: Columns | None = None) -> Examples:
         """Features of a set as they were known at the moment of each label, with the labels."""
         return self.features.training_set(feature_set, rows, labels=labels)
+
+    def examples(
+        self, table: str, *, labels: Sequence[str], at: str = "", aside: Sequence[str] = (), categories: Sequence[str] = ()
+    ) -> "Outcome[Examples]":
+        """The columns of a table, `wine` or `wine@3`, as features, for models that are given all they need; see `table_examples`."""
+        snapshot = table_snapshot(self.workspace, table, self.project)
+        given = {"labels": tuple(labels), "aside": tuple(aside), "categories": tuple(categories)}
+        with self.runs.start(f"examples {snapshot.reference}") as run:
+            return run.call(table_examples, table=snapshot, at=at, **given)
 
     def train(
         self,

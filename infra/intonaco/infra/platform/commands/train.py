@@ -17,7 +17,7 @@ __all__ = ["train"]
 
 
 #: Options of every task's command; a field of such a name becomes `--task-NAME`.
-_OWN = ("examples", "held-out", "set", "labels", "register", "trials", "seed", "json", "help")
+_OWN = ("examples", "held-out", "set", "table", "at", "aside", "category", "labels", "register", "trials", "seed", "json", "help")
 
 
 class TaskTable(click.Group):
@@ -54,7 +54,11 @@ def _command(name: str, platform: type["Platform"], task: type["Task"]) -> click
     @click.option("--examples", metavar="MODULE:STEP", help="Import path of a step that makes the examples.")
     @click.option("--held-out", metavar="MODULE:STEP", help="Import path of a step that makes held-out examples; by default the task splits them off.")
     @click.option("--set", "feature_set", help="A feature set, whose features make the examples.")
-    @click.option("--labels", help="The labels of the feature set's examples.")
+    @click.option("--table", help="A table, whose columns are the features: wine, or wine@3.")
+    @click.option("--labels", help="The labels of the feature set's examples; of a table the columns to be told, by default the target.")
+    @click.option("--at", default="", metavar="COLUMN", help="Of a table, the column of moments; the last rows are held out.")
+    @click.option("--aside", multiple=True, metavar="COLUMN", help="Of a table, a column that the model does not see.")
+    @click.option("--category", multiple=True, metavar="COLUMN", help="Of a table, a text column whose values are all that there are.")
     @click.option("--register", help="Register the result as a version of this model.")
     @click.option("--trials", default=0, show_default=True, help="How many parameters to try.")
     @click.option("--seed", default=0, show_default=True, help="Of the search.")
@@ -102,11 +106,23 @@ def _examples(platform: "Platform", given: Mapping[str, Any]) -> tuple[Any, Any]
         if not given["labels"]:
             raise InvalidError("a feature set needs labels to make examples", hint="--labels NAME", field="labels")
         return platform.training_set(given["feature_set"], labels=given["labels"]), None
+    if given["table"]:
+        return _of_table(platform, given), None
     if not given["examples"]:
-        raise InvalidError("there is nothing to learn from", hint="give --set and --labels, or --examples MODULE:STEP", field="examples")
+        hint = "give --table and --labels, --set and --labels, or --examples MODULE:STEP"
+        raise InvalidError("there is nothing to learn from", hint=hint, field="examples")
     with platform.runs.start(f"examples {given['examples']}") as run:
         made = [run.call(_step(path)) if path else None for path in (given["examples"], given["held_out"])]
     return made[0], made[1]
+
+
+def _of_table(platform: "Platform", given: Mapping[str, Any]) -> Any:
+    from intonaco.core.errors import InvalidError
+
+    labels = [name.strip() for name in (given["labels"] or given.get("field_target") or "").split(",") if name.strip()]
+    if not labels:
+        raise InvalidError("a table needs labels, the columns to be told", hint="--labels COLUMN", field="labels")
+    return platform.examples(given["table"], labels=labels, at=given["at"], aside=given["aside"], categories=given["category"])
 
 
 def _step(path: str) -> Any:
