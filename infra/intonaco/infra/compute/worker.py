@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
     link.set_inheritable(False)
     calls: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(link, calls), daemon=True).start()
-    sys.path.extend(entry for entry in calls.get()["path"] if entry not in sys.path)
+    sys.path[:] = calls.get()["path"]
     link.sendall(pack({"ready": True}))
     while True:
         link.sendall(_answer(calls.get(), link))

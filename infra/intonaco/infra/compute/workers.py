@@ -45,7 +45,7 @@ class Worker:
         """Start a process; it is of use once it has said that it is ready."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        command = [sys.executable, "-m", _MODULE, str(theirs.fileno()), str(os.getpid())]
+        command = [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno()), str(os.getpid())]
         environ = {**environ, **dict.fromkeys(_THREADS, str(threads))}
         with theirs, log.open("ab") as output:
             process = subprocess.Popen(

@@ -1,5 +1,6 @@
 """Artifacts: immutable results, named by the SHA-256 of their content."""
 
+import hashlib
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
@@ -76,7 +77,12 @@ class Artifacts:
             return Artifact(digest=value.digest, kind=TABLE, size_bytes=size_bytes, reference=value.reference)
         kept = format_of(value, self.workspace.plugins)
         data = kept.encode(value)
-        return Artifact(digest=put(self.workspace.blobs, data), kind=kept.kind, size_bytes=len(data))
+        artifact = Artifact(digest=hashlib.sha256(data).hexdigest(), kind=kept.kind, size_bytes=len(data))
+        if self.present(artifact):
+            get(self.workspace.blobs, artifact.digest)  # it may be damaged, and writing the bytes to find that out costs two syncs
+        else:
+            put(self.workspace.blobs, data)
+        return artifact
 
     def save(self, value: Any) -> Artifact:
         """Keep a value, so that it can be found by its digest."""
