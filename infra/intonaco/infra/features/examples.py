@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from intonaco.core.columns import Column, Columns, rows_of, take
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import Schema
+from intonaco.infra.features.given import words
 from intonaco.infra.features.plan import ReadPlan
 
 __all__ = ["Examples"]
@@ -45,7 +46,7 @@ class Examples:
 
     columns: Columns
     schema: Schema
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] = field(default=(), converter=words)
     at_us: NDArray[np.int64] | None = field(default=None, converter=_moments)
     plan: ReadPlan | None = None
     source: str = ""

@@ -1,17 +1,12 @@
 """Labels: what really happened, and when it is final."""
 
-from collections.abc import Iterable
-
 from attrs import field, frozen
 
 from intonaco.core.errors import DefinitionError
 from intonaco.core.references import check_name
+from intonaco.infra.features.given import words
 
 __all__ = ["Labels"]
-
-
-def _names(given: Iterable[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
 
 
 @frozen(kw_only=True)
@@ -36,7 +31,7 @@ class Labels:
 
     name: str = field(validator=lambda _, __, value: check_name(value, "name of labels") and None)
     table: str
-    keys: tuple[str, ...] = field(converter=_names)
+    keys: tuple[str, ...] = field(converter=words)
     value: str
     final: str
     at: str = ""

@@ -9,6 +9,7 @@ from intonaco.core.errors import DefinitionError
 from intonaco.core.references import check_name
 from intonaco.core.schema import Field, Schema, suggestion
 from intonaco.infra.features.functions import AT, RequestFunction
+from intonaco.infra.features.given import words
 from intonaco.infra.features.views import FeatureView, Use
 
 __all__ = ["FeatureSet", "RequestColumn"]
@@ -71,7 +72,7 @@ class FeatureSet:
     functions: tuple[RequestFunction, ...] = field(default=(), converter=_functions)
     owner: str = ""
     description: str = ""
-    tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] = field(default=(), converter=words)
 
     def __attrs_post_init__(self) -> None:
         names = list(self.names)

@@ -11,17 +11,11 @@ from intonaco.core.references import check_name
 from intonaco.core.schema import Field, Schema, suggestion
 from intonaco.infra.compute.timeline import duration
 from intonaco.infra.features.aggregates import Feature
+from intonaco.infra.features.given import as_schema, words
 
 __all__ = ["Entity", "FeatureView", "TableSource", "Use"]
 
 _KEY_TYPES = ("str", "bytes", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "timestamp")
-
-
-def as_schema(given: Schema | Mapping[str, str] | Iterable[Field]) -> Schema:
-    """A schema from what people have: a schema, names to types, or fields."""
-    if isinstance(given, Schema):
-        return given
-    return Schema.of(**given) if isinstance(given, Mapping) else Schema(tuple(given))
 
 
 def _named(what: str) -> Any:
@@ -36,10 +30,6 @@ def _named(what: str) -> Any:
 
 def _optional_duration(given: str | int | timedelta | None) -> int | None:
     return None if given is None else duration(given)
-
-
-def _words(given: Iterable[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _renamed(given: Mapping[str, str]) -> dict[str, str]:
@@ -128,7 +118,7 @@ class FeatureView:
     delay: int = field(default=0, converter=duration)
     owner: str = ""
     description: str = ""
-    tags: tuple[str, ...] = field(default=(), converter=_words)
+    tags: tuple[str, ...] = field(default=(), converter=words)
 
     def __attrs_post_init__(self) -> None:
         self._check()
@@ -196,7 +186,7 @@ class Use:
     """
 
     view: FeatureView
-    names: tuple[str, ...] = field(converter=_words)
+    names: tuple[str, ...] = field(converter=words)
     keys: Mapping[str, str] = field(factory=dict, converter=_renamed)
     prefix: str = ""
 

@@ -1,0 +1,266 @@
+"""The feature store on the embedded stores: training sets, materialization that is cut short, pushes and reads."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from intonaco.core.columns import Masked
+from intonaco.core.errors import ConflictError, InvalidError, MissingError, SchemaError
+from intonaco.infra.features import materialization
+from intonaco.infra.features.definitions import (
+    Entity,
+    FeatureSet,
+    FeatureView,
+    Labels,
+    RequestColumn,
+    TableSource,
+    columns,
+    count,
+    difference,
+    hour_of_day,
+    mean,
+)
+from intonaco.infra.features.progress import Progress
+from intonaco.infra.features.status import Status
+from intonaco.infra.features.store import FeatureStore
+from intonaco.infra.features.writer import OnlineWriter
+from intonaco.infra.workspace import Workspace
+
+STAMP = pa.timestamp("us", tz="UTC")
+HOUR = 3_600_000_000
+CARRIER = Entity("carrier", {"carrier": "str"})
+VIEW = FeatureView(
+    name="carrier_gain",
+    entity=CARRIER,
+    source=TableSource("arrivals", {"gain": "float64"}, time="arrived_at"),
+    features=[mean("gain", over=["6h", "2d"]), count(over="1d", default=0.0), columns("gain")],
+    valid_for="3d",
+)
+SET = FeatureSet(
+    name="eta",
+    features=[VIEW],
+    request=[RequestColumn("dep_delay")],
+    functions=[hour_of_day(), difference("dep_delay", "gain_mean_6h", name="worse")],
+)
+
+
+def arrivals(hours: Sequence[float], gains: Sequence[float | None], carrier: str = "UA") -> pa.Table:
+    times = pa.array([int(hour * HOUR) for hour in hours], STAMP)
+    return pa.table({"carrier": pa.array([carrier] * len(times), pa.string()), "arrived_at": times, "gain": pa.array(gains, pa.float64())})
+
+
+def request(*carriers: str | None) -> dict[str, Any]:
+    keys = Masked(np.array([each or "" for each in carriers], dtype=object), np.array([each is None for each in carriers]))
+    return {"carrier": keys, "dep_delay": np.full(len(carriers), 5.0)}
+
+
+@pytest.fixture
+def filled(store: FeatureStore) -> FeatureStore:
+    """A store with a set applied and forty events, one an hour."""
+    store.apply([SET])
+    store.workspace.tables.write("default/arrivals", arrivals(range(40), [float(hour) for hour in range(40)]))
+    return store
+
+
+def answers_match(store: FeatureStore, hour: float, *carriers: str | None) -> None:
+    online = store.read(SET, request(*carriers), int(hour * HOUR) + np.zeros(len(carriers), dtype=np.int64))
+    offline = store.read_offline(SET, request(*carriers), int(hour * HOUR))
+    for name in SET.names:
+        assert np.array_equal(np.asarray(online.columns[name]), np.asarray(offline.columns[name]), equal_nan=True), name
+        assert online.statuses[name].tolist() == offline.statuses[name].tolist(), name
+
+
+def test_a_training_set_sees_what_was_usable_at_each_moment(filled: FeatureStore) -> None:
+    rows = {
+        "carrier": np.array(["UA", "UA", "B6"], dtype=object),
+        "at": np.array([2 * HOUR, 2 * HOUR + 1, 2 * HOUR]).view("datetime64[us]"),
+        "dep_delay": np.array([1.0, np.nan, 3.0]),
+        "late": np.array([0.0, 1.0, 2.0]),
+    }
+    examples = filled.training_set("eta", rows, labels=["late"])
+    assert examples.columns["gain"].tolist()[:2] == [1.0, 2.0]  # type: ignore[union-attr]
+    assert examples.columns["gain_mean_6h"].tolist()[:2] == [0.5, 1.0]  # type: ignore[union-attr]
+    assert examples.statuses["gain_mean_6h"].tolist() == [Status.present, Status.present, Status.missing]
+    assert examples.statuses["count_1d"].tolist() == [Status.present, Status.present, Status.defaulted]
+    assert examples.statuses["dep_delay"].tolist() == [Status.present, Status.null, Status.present]
+    assert examples.inputs.names == SET.names
+    assert examples.labels == ("late",)
+    assert list(examples.segments) == ["carrier", "dep_delay"]
+    assert examples.plan == filled.read_plan("eta")
+    assert examples.source == "table:default/arrivals@0"
+
+
+def test_values_grow_old(filled: FeatureStore) -> None:
+    answer = filled.read_offline(SET, request("UA", "UA"), np.array([(39 + 72) * HOUR, (39 + 72) * HOUR + 1]))
+    assert answer.statuses["gain"].tolist() == [Status.present, Status.expired]
+    assert answer.statuses["gain_mean_6h"].tolist() == [Status.null, Status.expired]
+    assert answer.statuses["count_1d"].tolist() == [Status.present, Status.defaulted]
+
+
+def test_labels_give_the_rows_of_things_that_happened(filled: FeatureStore) -> None:
+    flights = pa.table(
+        {
+            "flight": ["1", "2", "3"],
+            "carrier": ["UA", "UA", "UA"],
+            "departs_at": pa.array([HOUR, 2 * HOUR, 3 * HOUR], STAMP),
+            "lands_at": pa.array([5 * HOUR, None, 6 * HOUR], STAMP),
+            "dep_delay": [0.0, 1.0, 2.0],
+            "late": pa.array([3.0, None, 4.0]),
+        }
+    )
+    filled.workspace.tables.write("default/flights", flights)
+    labels = Labels(name="arrived", table="flights", keys="flight", value="late", final="lands_at", at="departs_at")
+    examples = filled.training_set("eta", labels=labels)
+    assert examples.columns["late"].tolist() == [3.0, 4.0]  # type: ignore[union-attr]
+    assert examples.at_us is not None
+    assert examples.at_us.tolist() == [HOUR, 3 * HOUR]
+    rows = flights.select(["flight", "carrier", "dep_delay"]).append_column("at", flights["departs_at"]).slice(1)
+    joined = filled.training_set("eta", rows, labels=labels)
+    assert joined.columns["late"].tolist() == [4.0]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("absent", ["carrier", "dep_delay", "at", "late"])
+def test_rows_without_a_column_are_refused_by_its_name(filled: FeatureStore, absent: str) -> None:
+    rows = {"carrier": np.array(["UA"], dtype=object), "at": np.array([1], "datetime64[us]"), "dep_delay": np.ones(1), "late": np.ones(1)}
+    with pytest.raises(SchemaError, match=f"'{absent}'"):
+        filled.training_set("eta", {name: column for name, column in rows.items() if name != absent}, labels=["late"])
+
+
+def test_materialized_and_pushed_events_are_read_as_offline(filled: FeatureStore) -> None:
+    [done] = filled.materialize(SET, datetime(1970, 1, 2, tzinfo=UTC))
+    assert (done.rows, done.until_us) == (24, 24 * HOUR)
+    writer = filled.writer([SET])
+    for hour in range(24, 40):
+        assert writer.push({"arrivals": arrivals([hour], [float(hour)])}) == 1
+    for hour in (39.5, 50, 39 + 72.5):
+        answers_match(filled, hour, "UA", "B6", None)
+
+
+def test_pushes_feed_a_view_from_the_first_one_on(filled: FeatureStore) -> None:
+    filled.materialize(VIEW, 24 * HOUR)
+    filled.push(VIEW, arrivals([24], [24.0]))
+    [done] = filled.materialize("carrier_gain", 25 * HOUR)
+    assert done.until_us == 25 * HOUR
+    online = filled.read(SET, request("UA"), np.array([25 * HOUR]))
+    assert online.columns["count_1d"].tolist() == [24.0]  # type: ignore[union-attr]
+
+
+def test_cleared_entries_are_filled_anew(filled: FeatureStore) -> None:
+    filled.materialize(VIEW, 40 * HOUR)
+    filled.push(VIEW, arrivals([41], [1.0], "B6"))
+    assert filled.clear_online(VIEW) == 2
+    filled.materialize(VIEW, 40 * HOUR)
+    answers_match(filled, 41, "UA", "B6")
+
+
+def test_materializing_again_stores_only_what_is_new(filled: FeatureStore) -> None:
+    hops = "default/features.carrier_gain.v1.hops"
+    assert filled.materialize(VIEW, 10 * HOUR)[0].rows == 10
+    assert filled.materialize(VIEW, 10 * HOUR)[0].rows == 0
+    filled.workspace.tables.write("default/arrivals", arrivals([2.5, 12.5], [7.0, 8.0]))
+    assert filled.materialize(VIEW, 13 * HOUR)[0].rows == 5
+    stored = filled.workspace.tables.read(filled.workspace.tables.snapshot(hops))
+    assert sum(stored["count:"].to_pylist()) == 15
+    assert filled.materialize(VIEW, 100 * HOUR)[0].rows == 27
+    answers_match(filled, 41, "UA")
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("place", ["begin", "finish"])
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_materialization_that_was_killed_is_finished_by_a_plain_rerun(
+    filled: FeatureStore, monkeypatch: pytest.MonkeyPatch, place: str, after: bool, call: int
+) -> None:
+    filled.materialize(VIEW, 10 * HOUR)
+    filled.workspace.tables.write("default/arrivals", arrivals([3.5], [50.0]))
+    whole, calls = getattr(Progress, place), [0]
+
+    def killed(*arguments: Any) -> None:
+        calls[0] += 1
+        if after or calls[0] != call:
+            whole(*arguments)
+        if calls[0] == call:
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Progress, place, killed)
+        with pytest.raises(Killed):
+            filled.materialize(VIEW, 40 * HOUR)
+    filled.materialize(VIEW, 40 * HOUR)
+    answers_match(filled, 40, "UA")
+    hops = filled.workspace.tables.read(filled.workspace.tables.snapshot("default/features.carrier_gain.v1.hops"))
+    assert sum(hops["count:"].to_pylist()) == 41
+
+
+@pytest.mark.parametrize("target", ["hops", "online"])
+def test_a_store_that_refuses_writes_moves_no_watermark(filled: FeatureStore, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError("no space")
+
+    with monkeypatch.context() as patched:
+        if target == "hops":
+            patched.setattr(materialization, "hop_rows", refused)
+        else:
+            patched.setattr(OnlineWriter, "_put", refused)
+        with pytest.raises(OSError, match="no space"):
+            filled.materialize(VIEW, 40 * HOUR)
+    assert Progress(filled.workspace.catalog, "default", "carrier_gain", 1, target).mark().until_us < 0
+    filled.materialize(VIEW, 40 * HOUR)
+    answers_match(filled, 40, "UA")
+
+
+def test_one_materializes_at_a_time(filled: FeatureStore) -> None:
+    with (
+        Progress(filled.workspace.catalog, "default", "carrier_gain", 1, "hops").alone(),
+        pytest.raises(ConflictError, match="carrier_gain"),
+    ):
+        filled.materialize(VIEW, HOUR)
+
+
+def test_a_table_that_was_replaced_is_not_materialized_twice(filled: FeatureStore) -> None:
+    filled.materialize(VIEW, 10 * HOUR)
+    filled.workspace.tables.write("default/arrivals", arrivals([1], [1.0]), mode="replace")
+    with pytest.raises(InvalidError, match="replaced"):
+        filled.materialize(VIEW, 20 * HOUR)
+
+
+def test_projects_do_not_read_each_other(workspace: Workspace, filled: FeatureStore) -> None:
+    other = FeatureStore(workspace, "other")
+    other.apply([SET])
+    filled.push(VIEW, arrivals([1], [1.0]))
+    assert other.read(SET, request("UA"), np.array([2 * HOUR])).statuses["gain"].tolist() == [Status.missing]
+
+
+def test_a_new_version_starts_empty_and_the_old_one_stays(filled: FeatureStore) -> None:
+    from attrs import evolve
+
+    filled.materialize(VIEW, 40 * HOUR)
+    changed = evolve(SET, features=[evolve(VIEW, delay="1h")])
+    filled.apply([changed])
+    assert filled.read(changed, request("UA"), np.array([40 * HOUR])).statuses["gain"].tolist() == [Status.missing]
+    assert filled.read(SET, request("UA"), np.array([40 * HOUR])).statuses["gain"].tolist() == [Status.present]
+
+
+def test_events_without_a_column_or_of_an_unread_table_are_refused(filled: FeatureStore) -> None:
+    with pytest.raises(SchemaError, match="'gain'"):
+        filled.push(VIEW, arrivals([1], [1.0]).drop_columns(["gain"]))
+    with pytest.raises(InvalidError, match="'departures'"):
+        filled.writer([VIEW]).push({"departures": arrivals([1], [1.0])})
+
+
+def test_an_unknown_name_is_missing(filled: FeatureStore) -> None:
+    with pytest.raises(MissingError, match="'etta'"):
+        filled.materialize("etta", 0)
+
+
+def test_a_request_without_a_key_is_refused(filled: FeatureStore) -> None:
+    with pytest.raises(SchemaError, match="'carrier'"):
+        filled.read(SET, {"dep_delay": np.ones(1)}, np.array([1]))
