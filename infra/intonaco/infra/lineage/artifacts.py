@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Self
 
 import sqlalchemy as sql
@@ -154,5 +155,10 @@ class Artifacts:
 
 def insert_new(connection: sql.Connection, table: sql.Table, row: Mapping[str, Any]) -> bool:
     """Insert a row unless its primary key is taken, and tell whether it was inserted."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return connection.execute(insert(table).on_conflict_do_nothing(), row).rowcount > 0
+    return connection.execute(_insert_new(table, connection.dialect.name), row).rowcount > 0
+
+
+@cache
+def _insert_new(table: sql.Table, dialect: str) -> sql.Insert:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing()

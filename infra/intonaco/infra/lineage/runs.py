@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sql
 from attrs import define, field
@@ -28,6 +29,20 @@ from intonaco.infra.workspace import Workspace
 __all__ = ["Run", "Runs"]
 
 R = TypeVar("R")
+
+_CHANGING = ("status", "ended_us", "error", "seal")
+_INSERT = RUNS.insert()
+_UPDATE = RUNS.update().where(RUNS.c.id == sql.bindparam("of_run")).values({name: sql.bindparam(name) for name in _CHANGING})
+
+_environments: WeakKeyDictionary[Workspace, Artifact] = WeakKeyDictionary()
+
+
+def _environment(artifacts: Artifacts) -> Artifact:
+    """The artifact of this process's environment, written once for each workspace."""
+    known = _environments.get(artifacts.workspace)
+    if known is None or not artifacts.present(known):
+        known = _environments[artifacts.workspace] = artifacts.write(environment())
+    return known
 
 
 @define
@@ -64,7 +79,7 @@ class Runs:
         """
         at_us = now_us() if at_us is None else at_us
         artifacts = Artifacts(self.workspace, self.project)
-        held = [artifacts.write(environment()), artifacts.write(self.workspace.manifest())]
+        held = [_environment(artifacts), artifacts.write(self.workspace.manifest())]
         row = {
             "id": f"{moment(at_us):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
             "project": self.project,
@@ -84,7 +99,7 @@ class Runs:
         row["seal"] = seal(row)
         with self.workspace.catalog.transaction() as connection:
             artifacts.record(connection, held, at_us)
-            connection.execute(RUNS.insert(), row)
+            connection.execute(_INSERT, row)
         return Run(row, artifacts, fresh)
 
     def get(self, run: str) -> RunRecord:
@@ -217,7 +232,7 @@ class Run:
         self._row |= {"status": "failed" if error else "finished", "ended_us": now_us(), "error": error}
         self._row["seal"] = seal(self._row)
         with self.workspace.catalog.transaction() as connection:
-            connection.execute(RUNS.update().where(RUNS.c.id == self.id).values(**self._row))
+            connection.execute(_UPDATE, {"of_run": self.id, **{name: self._row[name] for name in _CHANGING}})
 
     def __enter__(self) -> Self:
         return self
