@@ -136,8 +136,8 @@ def test_materialized_and_pushed_events_are_read_as_offline(filled: FeatureStore
     writer = filled.writer([SET])
     for hour in range(24, 40):
         assert writer.push({"arrivals": arrivals([hour], [float(hour)])}) == 1
-    for hour in (39.5, 50, 39 + 72.5):
-        answers_match(filled, hour, "UA", "B6", None)
+    for moment in (39.5, 50, 39 + 72.5):
+        answers_match(filled, moment, "UA", "B6", None)
 
 
 def test_pushes_feed_a_view_from_the_first_one_on(filled: FeatureStore) -> None:

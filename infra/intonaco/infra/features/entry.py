@@ -47,6 +47,7 @@ class Shape:
     columns: int = field(init=False)
     words: int = field(init=False)
     adding: NDArray[np.intp] = field(init=False, eq=False)
+    only_sums: bool = field(init=False)
     texts: tuple[int, ...] = field(init=False)
     tag: int = field(init=False)
     start: int = field(init=False)
@@ -59,6 +60,7 @@ class Shape:
             "columns": len(layout.columns),
             "words": sum(measure.words for measure in layout.measures),
             "adding": np.array(adding, dtype=np.intp),
+            "only_sums": len(adding) == sum(measure.words for measure in layout.measures),
             "texts": tuple(2 + number for number, kept in enumerate(layout.columns) if kept.dtype in _TEXTS),
             "tag": (layout.fingerprint << 32 | FORMAT) - (1 << 64 if layout.fingerprint >> 31 else 0),
             "start": HEADER + len(layout.hops),
@@ -168,9 +170,10 @@ def _hops(shape: Shape, words: Ints, starts: Ints, counts: Ints, totals: Ints, e
     place = np.repeat(starts + shape.start, totals) + ragged(totals)
     indices = words[place]
     measures = words[place[:, None] + np.repeat(totals, totals)[:, None] * np.arange(1, shape.words + 1)]
-    if len(measures):
-        adding = shape.adding
-        measures[1:, adding] = measures[1:, adding] - measures[:-1, adding]
+    if shape.only_sums:
+        measures[1:] -= measures[:-1].copy()
+    else:
+        measures[1:, shape.adding] -= measures[:-1, shape.adding]
     groups = np.repeat((entities[:, None] * shape.lists + np.arange(shape.lists)).ravel(), counts.ravel())
     real = indices != NEVER
     return groups[real], indices[real], measures[real]
@@ -221,10 +224,14 @@ def _with_bases(shape: Shape, entries: Entries, entities: int) -> tuple[Ints, In
     size = len(entries.groups) + len(all_groups)
     indices = np.full(size, NEVER, dtype=np.int64)
     indices[place] = entries.indices
-    measures = np.full((size, shape.words), NEVER, dtype=np.int64)
-    measures[:, shape.adding] = 0
-    measures[place] = entries.measures
-    measures[:, shape.adding] = np.cumsum(measures[:, shape.adding], axis=0)
+    measures = np.full((size, shape.words), 0 if shape.only_sums else NEVER, dtype=np.int64)
+    if shape.only_sums:
+        measures[place] = entries.measures
+        np.cumsum(measures, axis=0, out=measures)
+    else:
+        measures[:, shape.adding] = 0
+        measures[place] = entries.measures
+        measures[:, shape.adding] = np.cumsum(measures[:, shape.adding], axis=0)
     groups = np.repeat(all_groups, np.bincount(entries.groups, minlength=len(all_groups)) + 1)
     return groups, indices, measures
 

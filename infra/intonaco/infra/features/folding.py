@@ -125,11 +125,11 @@ def _merged(shape: Shape, measures: Ints, starts: Ints) -> Ints:
     merged = np.empty((len(starts), shape.words), dtype=np.int64)
     if not len(starts):
         return merged
-    if len(shape.adding) == shape.words:
+    if shape.only_sums:
         merged = np.add.reduceat(measures, starts, axis=0) if len(starts) < len(measures) else measures
     else:
         _merge_others(shape, measures, starts, merged)
-    added = merged[:, shape.adding] if len(shape.adding) else merged[:0]
+    added = merged if shape.only_sums else merged[:, shape.adding]
     if added.size and max(int(added.max()), -int(added.min())) * len(added) >= _OVERFLOW:
         _refuse_overflow(shape, added)
     return merged
