@@ -23,21 +23,25 @@ class _Expected:
     wanted: Field
     dtype: np.dtype[Any] = field(init=False)
     kind: type | None = field(init=False)
+    shape: tuple[int, ...] = field(init=False)
+    may_be_nan: bool = field(init=False)
     allowed: frozenset[str] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "dtype", np.dtype(_DTYPES.get(self.wanted.dtype, self.wanted.dtype)))
         object.__setattr__(self, "kind", _OBJECTS.get(self.wanted.dtype))
+        object.__setattr__(self, "shape", self.wanted.shape)
+        object.__setattr__(self, "may_be_nan", self.wanted.nullable or self.dtype.kind != "f")
         object.__setattr__(self, "allowed", frozenset(self.wanted.categories))
 
     def fits(self, column: Column, rows: int) -> bool:
         """Whether this is a plain array that needs no closer look; False says nothing."""
-        if type(column) is not np.ndarray or column.dtype != self.dtype or column.shape != (rows, *self.wanted.shape):
+        if type(column) is not np.ndarray or column.dtype != self.dtype or column.shape[1:] != self.shape or len(column) != rows:
             return False
-        if self.kind is not None:
-            kind = self.kind
-            return all(type(value) is kind for value in column.flat)
-        return self.dtype.kind != "f" or self.wanted.nullable or not np.isnan(column).any()
+        kind = self.kind
+        if kind is not None:
+            return all(type(value) is kind for value in column.ravel().tolist())
+        return self.may_be_nan or not np.isnan(column).any()
 
 
 @frozen(kw_only=True)
@@ -112,10 +116,12 @@ def _known(column: Column, expected: _Expected, where: str) -> Column:
     if not isinstance(values, np.ndarray):
         raise SchemaError(f"{where}: column {expected.wanted.name!r} is categorical and ragged", field=expected.wanted.name)
     held = present(column)
-    strange = np.fromiter((value not in expected.allowed for value in values.flat), dtype=np.bool_, count=values.size)
-    unknown = strange.reshape(values.shape) & held
-    if not unknown.any():
+    known = values[held].ravel().tolist()  # what stands at a missing row is without meaning, and need not be hashable
+    if expected.allowed.issuperset(known):
         return column
+    unknown = np.zeros(len(values), dtype=np.bool_)
+    strange = np.array([value not in expected.allowed for value in known], dtype=np.bool_)
+    unknown[held] = strange.reshape(int(held.sum()), -1).any(axis=1)
     if not expected.wanted.nullable:
         name, row = expected.wanted.name, int(np.argmax(unknown))
         hint = f"one of the {len(expected.allowed)} categories of the signature"
