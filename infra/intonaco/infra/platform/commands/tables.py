@@ -81,9 +81,19 @@ def _read(file: Path) -> "pa.Table":
     from intonaco.core.errors import InvalidError
 
     try:
-        return csv.read_csv(file) if file.suffix == ".csv" else pq.read_table(file)
+        return _in_microseconds(csv.read_csv(file) if file.suffix == ".csv" else pq.read_table(file))
     except pa.ArrowException as error:
         raise InvalidError(f"{file} cannot be read as {file.suffix or 'Parquet'}: {error}", hint="give a Parquet file, or a CSV file with a header") from error
+
+
+def _in_microseconds(data: "pa.Table") -> "pa.Table":
+    """Times with a zone in the one unit that tables keep; CSV files give seconds, and pandas nanoseconds."""
+    import pyarrow as pa
+
+    for place, each in enumerate(data.schema):
+        if pa.types.is_timestamp(each.type) and each.type.tz:
+            data = data.set_column(place, each.name, data.column(place).cast(pa.timestamp("us", tz="UTC")))
+    return data
 
 
 def _version(text: str) -> int | None:
