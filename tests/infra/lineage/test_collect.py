@@ -90,6 +90,19 @@ def test_leftovers_of_an_interrupted_writer_go(workspace: Workspace) -> None:
     assert not leftover.exists()
 
 
+def test_what_a_writer_left_of_a_table_goes_though_the_table_never_came_to_be(workspace: Workspace, tmp_path: Path) -> None:
+    workspace.tables.write("default/rows", pa.table({"x": [1]}))
+    part = next((tmp_path / ".intonaco/tables/default/rows").glob("part-*.parquet"))
+    torn = tmp_path / ".intonaco/tables/default/never"
+    torn.mkdir()
+    (torn / part.name).write_bytes(part.read_bytes())
+    orphan = part.with_name(part.name.removesuffix(".parquet") + "f.parquet")
+    orphan.write_bytes(part.read_bytes())
+    assert plan_collection(workspace).removals == ()
+    assert sorted(each.what for each in collect(workspace, older_than_s=0).removals) == ["leftover", "part"]
+    assert (part.exists(), orphan.exists(), (torn / part.name).exists()) == (True, False, False)
+
+
 def test_old_versions_of_tables_go_only_when_asked_and_those_behind_a_model_never(workspace: Workspace) -> None:
     table = "default/rows"
     for number in range(3):

@@ -17,10 +17,10 @@ from intonaco.core.references import check_name
 from intonaco.core.schema import Schema
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.arrow import arrow_schema, conform, schema_of
-from intonaco.infra.storage.blobs import BlobStore
+from intonaco.infra.storage.blobs import BlobStore, SupportsLeftovers
 from intonaco.infra.storage.checks import Check, require
 from intonaco.infra.storage.deltaexpiry import expirable, expire
-from intonaco.infra.storage.deltafiles import Files
+from intonaco.infra.storage.deltafiles import Files, written_at
 from intonaco.infra.storage.deltahistory import History, Log
 from intonaco.infra.storage.deltalog import Entry, entry_name
 from intonaco.infra.storage.deltaparts import check_delta_names
@@ -106,6 +106,20 @@ class DeltaTableStore(TableStore):
 
     def expire(self, table: str, keep: Collection[int], older_than_s: float) -> list[str]:
         return expire(self._log, table, keep, older_than_s)
+
+    def leftovers(self, older_than_s: float) -> list[str]:
+        """What interrupted writers left that belongs to no table: half-written blobs, and parts of a first version that never came."""
+        half = self.blobs.leftovers(older_than_s) if isinstance(self.blobs, SupportsLeftovers) else []
+        tables, before = set(self.names()), time.time() - older_than_s
+        parts = ((name, written_at(name)) for name in self.blobs.names())
+        return half + [name for name, moment in parts if moment is not None and moment < before and name.rpartition("/")[0] not in tables]
+
+    def remove_leftover(self, leftover: str) -> int:
+        if written_at(leftover) is None:
+            return self.blobs.remove_leftover(leftover) if isinstance(self.blobs, SupportsLeftovers) else 0
+        size_bytes = len(self.blobs.read(leftover))
+        self.blobs.delete(leftover)
+        return size_bytes
 
     def damaged(self, table: str) -> list[str]:
         fresh = Log(self.blobs)
