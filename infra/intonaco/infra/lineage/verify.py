@@ -17,6 +17,7 @@ from intonaco.infra.workspace import Workspace
 
 __all__ = ["Damage", "Verification", "verify"]
 
+
 @frozen(kw_only=True)
 class Damage:
     """An object that is not what was acknowledged.
