@@ -123,6 +123,24 @@ def test_labels_give_the_rows_of_things_that_happened(filled: FeatureStore) -> N
     assert joined.columns["late"].tolist() == [4.0]  # type: ignore[union-attr]
 
 
+def test_two_outcomes_of_one_thing_are_refused(filled: FeatureStore) -> None:
+    outcomes = pa.table({"flight": ["1", "1"], "late": [1.0, 2.0], "lands_at": pa.array([1, 2], STAMP)})
+    filled.workspace.tables.write("default/flights", outcomes)
+    labels = Labels(name="arrived", table="flights", keys="flight", value="late", final="lands_at")
+    rows = pa.table({"flight": ["1"], "carrier": ["UA"], "dep_delay": [1.0], "at": pa.array([HOUR], STAMP)})
+    with pytest.raises(SchemaError, match="two outcomes"):
+        filled.training_set("eta", rows, labels=labels)
+
+
+def test_rows_without_an_outcome_are_left_out_in_order(filled: FeatureStore) -> None:
+    outcomes = pa.table({"flight": ["3", None, "1"], "late": [3.0, 9.0, 1.0], "lands_at": pa.array([1, 2, 3], STAMP)})
+    filled.workspace.tables.write("default/flights", outcomes)
+    labels = Labels(name="arrived", table="flights", keys="flight", value="late", final="lands_at")
+    flights = ["1", "2", None, "3"]
+    rows = pa.table({"flight": flights, "carrier": ["UA"] * 4, "dep_delay": [1.0] * 4, "at": pa.array([HOUR] * 4, STAMP)})
+    assert filled.training_set("eta", rows, labels=labels).columns["late"].tolist() == [1.0, 3.0]  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("absent", ["carrier", "dep_delay", "at", "late"])
 def test_rows_without_a_column_are_refused_by_its_name(filled: FeatureStore, absent: str) -> None:
     rows = {"carrier": np.array(["UA"], dtype=object), "at": np.array([1], "datetime64[us]"), "dep_delay": np.ones(1), "late": np.ones(1)}

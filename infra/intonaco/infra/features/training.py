@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from intonaco.core.columns import Columns
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import Field, Schema, suggestion
-from intonaco.infra.compute.arrays import times
+from intonaco.infra.compute.arrays import column_of, entity_codes, times
 from intonaco.infra.compute.tables import TableEngine
 from intonaco.infra.features.answer import complete
 from intonaco.infra.features.examples import Examples
@@ -68,17 +68,21 @@ def labelled_rows(labels: Labels, outcomes: pa.Table, source: str, rows: Rows | 
 
 
 def _joined(rows: pa.Table, outcomes: pa.Table, labels: Labels) -> pa.Table:
-    import polars as pl
-
-    left = pl.from_arrow(rows.drop_columns([labels.value]) if labels.value in rows.column_names else rows)
-    right = pl.from_arrow(outcomes)
-    assert isinstance(left, pl.DataFrame)
-    assert isinstance(right, pl.DataFrame)
-    if right.select(labels.keys).is_duplicated().any():
-        raise SchemaError(
-            f"labels {labels.name!r} have two outcomes for one of {labels.keys}", hint="keys name one thing each", field=labels.name
-        )
-    return left.join(right, on=list(labels.keys), how="inner", maintain_order="left").to_arrow()
+    """The rows that have an outcome, in their order, with it."""
+    known_keys = [column_of(outcomes, name, f"the table of labels {labels.name!r}") for name in labels.keys]
+    row_keys = [column_of(rows, name, "the rows") for name in labels.keys]
+    known, wanted, bound = entity_codes(known_keys, row_keys)
+    place = np.full(bound + 1, -1, dtype=np.int64)  # the last is that of rows without a key
+    place[known] = np.arange(len(known))
+    place[-1] = -1
+    if np.bincount(known[known >= 0], minlength=1).max() > 1:
+        hint = "keys name one thing each"
+        raise SchemaError(f"labels {labels.name!r} have two outcomes for one of {labels.keys}", hint=hint, field=labels.name)
+    found = place[wanted]
+    kept = rows.drop_columns([labels.value]) if labels.value in rows.column_names else rows
+    held = found >= 0
+    values = column_of(outcomes, labels.value, f"the table of labels {labels.name!r}").take(pa.array(found[held]))
+    return kept.filter(pa.array(held)).append_column(outcomes.schema.field(labels.value), values)
 
 
 def training_set(
