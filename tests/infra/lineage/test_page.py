@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from intonaco.infra.lineage.page import render
 from intonaco.infra.lineage.report import Chart, Images, Metric, Report, Table, Text
 
 EVIL = '"><script>alert(1)</script></title></script><img src=x onerror=alert(1)><a href="javascript:alert(1)">&amp;'
@@ -62,19 +61,19 @@ def blocks(text: str) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def honest() -> Page:
-    return Page(render(Report("harmless", blocks("harmless"))))
+    return Page(Report("harmless", blocks("harmless")).html())
 
 
 @pytest.fixture(scope="module")
 def hostile() -> Page:
-    return Page(render(Report(EVIL, blocks(EVIL))))
+    return Page(Report(EVIL, blocks(EVIL)).html())
 
 
 def test_page_works_offline(honest: Page) -> None:
     loaded = [value for _, attributes in honest.elements for name, value in attributes.items() if name in ("src", "href", "action", "data")]
     assert all(str(value).startswith("data:image/png;base64,") for value in loaded)
     assert not {"link", "iframe", "object", "embed", "base", "form"} & set(honest.tags)
-    assert not re.search(r"@import|url\(", render(Report("", [])))
+    assert not re.search(r"@import|url\(", Report("", []).html())
 
 
 def test_the_page_forbids_itself_to_fetch_anything(honest: Page) -> None:
@@ -86,7 +85,7 @@ def test_the_page_forbids_itself_to_fetch_anything(honest: Page) -> None:
 
 def test_the_chart_script_is_there_once_and_only_for_charts(honest: Page) -> None:
     assert sum(len(script) > 1_000_000 for script in honest.scripts) == 1
-    assert len(render(Report("", [Text("no chart")]))) < 10_000
+    assert len(Report("", [Text("no chart")]).html()) < 10_000
 
 
 def test_text_in_a_report_adds_no_element_to_the_page(honest: Page, hostile: Page) -> None:
@@ -100,7 +99,7 @@ def test_text_in_a_chart_is_no_markup_for_plotly_either(hostile: Page) -> None:
 
 
 def test_numbers_are_written_as_people_read_them() -> None:
-    page = render(Report("", [Table("", ("n", "x", "b"), [(65470, 9.98123, True), (1, None, False)])]))
+    page = Report("", [Table("", ("n", "x", "b"), [(65470, 9.98123, True), (1, None, False)])]).html()
     cells = re.findall(r"<td[^>]*>(.*?)</td>", page)
     assert cells == ["65,470", "9.981", "yes", "1", "", "no"]
     assert '<th class="number">n</th>' in page
@@ -108,18 +107,18 @@ def test_numbers_are_written_as_people_read_them() -> None:
 
 def test_names_that_look_like_numbers_stay_names_and_days_stay_days() -> None:
     charts = [Chart("", x=x, series={"a": [1, 2]}) for x in (["007", "9E"], ["2013-10-19", "2013-10-20"], [1, 2])]
-    assert [figure["layout"]["xaxis"].get("type") for figure in Page(render(Report("", charts))).figures] == ["category", None, None]
+    assert [figure["layout"]["xaxis"].get("type") for figure in Page(Report("", charts).html()).figures] == ["category", None, None]
 
 
 def test_the_first_row_of_a_heatmap_is_at_its_top() -> None:
     chart = Chart("", form="heatmap", x=["a", "b"], series={"first": [1, 2], "second": [3, None]})
-    figure = Page(render(Report("", [chart]))).figures[0]
+    figure = Page(Report("", [chart]).html()).figures[0]
     assert figure["data"][0]["y"] == ["first", "second"]
     assert figure["data"][0]["z"] == [[1, 2], [3, None]]
     assert figure["layout"]["yaxis"]["autorange"] == "reversed"
 
 
 def test_metrics_stand_side_by_side() -> None:
-    page = render(Report("", [Metric("a", 1.0), Metric("b", 2.0, low=1.5, high=2.5), Text("t"), Metric("c", 3.0)]))
+    page = Report("", [Metric("a", 1.0), Metric("b", 2.0, low=1.5, high=2.5), Text("t"), Metric("c", 3.0)]).html()
     assert page.count('<div class="metrics">') == 2
     assert "1.5 to 2.5" in page

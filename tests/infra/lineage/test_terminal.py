@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from intonaco.infra.lineage.report import Chart, Images, Metric, Report, Table, Text
-from intonaco.infra.lineage.terminal import draw, render
+from intonaco.infra.lineage.terminal import draw
 
 EVIL = "\x1b[2J\x1b]0;owned\x07[red]\u202eb\r\n"
 FORMS: list[Any] = ["line", "bar", "scatter", "heatmap"]
@@ -30,29 +30,29 @@ def report(text: str) -> Report:
 
 
 def test_text_in_a_report_holds_nothing_that_steers_a_terminal() -> None:
-    shown = render(report(EVIL), 100)
+    shown = report(EVIL).text(100)
     assert [char for char in shown if not char.isprintable() and char != "\n"] == []
     assert "[red]" in shown
 
 
 @given(some.text(max_size=20))
 def test_no_text_steers_a_terminal_or_breaks_the_drawing(text: str) -> None:
-    shown = render(Report(text, [Metric(text, 1.0), Table(text, (text,), [(text,)]), Text(text)]), 60)
+    shown = Report(text, [Metric(text, 1.0), Table(text, (text,), [(text,)]), Text(text)]).text(60)
     assert all(char.isprintable() or char == "\n" for char in shown)
 
 
 @pytest.mark.parametrize("width", [60, 100])
 def test_no_line_is_wider_than_asked_for(width: int) -> None:
     chart = Chart("By day", x=[f"2013-10-{day:02}" for day in range(1, 32)], series={"mae": range(31), "base": range(31)})
-    shown = render(Report("Title", [Metric("error", 9.9, unit="min"), chart, Table("T", ("a", "b"), [("x" * 300, 1.0)])]), width)
+    shown = Report("Title", [Metric("error", 9.9, unit="min"), chart, Table("T", ("a", "b"), [("x" * 300, 1.0)])]).text(width)
     assert max(map(len, shown.splitlines())) <= width
 
 
 def test_a_small_heatmap_is_a_table_and_a_wide_one_is_left_to_the_page() -> None:
     small = Chart("Confusion", form="heatmap", x=["cat", "dog"], series={"cat": [90, 10], "dog": [5, 95]})
-    assert "90" in render(Report("", [small]), 80)
+    assert "90" in Report("", [small]).text(80)
     wide = Chart("Drift", form="heatmap", x=range(70), series={"temp": range(70)})
-    assert "to be seen in the HTML page" in render(Report("", [wide]), 80)
+    assert "to be seen in the HTML page" in Report("", [wide]).text(80)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -66,4 +66,4 @@ def test_one_chart_leaves_nothing_in_the_next() -> None:
 
 
 def test_numbers_are_written_as_people_read_them() -> None:
-    assert "rows: 65,470" in render(Report("", [Metric("rows", 65470)]), 80)
+    assert "rows: 65,470" in Report("", [Metric("rows", 65470)]).text(80)

@@ -9,8 +9,8 @@ from importlib.resources import files
 from itertools import groupby
 from typing import Any
 
+from intonaco.infra.lineage.blocks import Block, Chart, Images, Metric, Table, Text
 from intonaco.infra.lineage.numerals import numeral
-from intonaco.infra.lineage.report import Block, Chart, Images, Metric, Report, Table, Text
 
 __all__ = ["render"]
 
@@ -47,15 +47,15 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _COLOURS = ("#b4552d", "#2d6a8e", "#7a8b3c", "#8a5a9e", "#c79a3a", "#4c9c8a", "#a03d4f", "#5c6877")
 
 
-def render(report: Report) -> str:
+def render(title: str, blocks: tuple[Block, ...]) -> str:
     """The page as text."""
     body = "\n".join(
-        _section(list(blocks)) for _, blocks in groupby(_numbered(report.blocks), key=lambda each: isinstance(each[1], Metric))
+        _section(list(some)) for _, some in groupby(_numbered(blocks), key=lambda each: isinstance(each[1], Metric))
     )
-    charts = any(isinstance(block, Chart) for block in report.blocks)
+    charts = any(isinstance(block, Chart) for block in blocks)
     script = f"<script>{_plotly()}</script><script>{_DRAW}</script>" if charts else ""
-    head = f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}"><title>{escape(report.title)}</title>'
-    content = f"<h1>{escape(report.title)}</h1>\n{body}\n{script}"
+    head = f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}"><title>{escape(title)}</title>'
+    content = f"<h1>{escape(title)}</h1>\n{body}\n{script}"
     return f"<!doctype html><html lang=en><head>{head}<style>{_STYLE}</style></head><body>{content}</body></html>\n"
 
 

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from intonaco.infra.lineage.blocks import Block, Chart, Images, Metric, Table
 from intonaco.infra.lineage.numerals import numeral
-from intonaco.infra.lineage.report import Block, Chart, Images, Metric, Report, Table
 
 __all__ = ["draw", "render"]
 
@@ -17,11 +17,11 @@ _WIDEST = 12
 _TICKS = 8
 
 
-def render(report: Report, width: int) -> str:
+def render(title: str, blocks: tuple[Block, ...], width: int) -> str:
     """The report, no line wider than `width`."""
     out = Console(file=io.StringIO(), width=width, highlight=False, color_system=None)
-    out.rule(_clean(report.title))
-    for block in report.blocks:
+    out.rule(_clean(title))
+    for block in blocks:
         _print(block, out, width)
     text: str = out.file.getvalue()  # type: ignore[attr-defined]
     return text

@@ -10,7 +10,7 @@ from intonaco.core.columns import Columns
 from intonaco.core.schema import Schema
 from intonaco.infra.features.examples import Examples
 from intonaco.infra.lineage.cells import Cell
-from intonaco.infra.lineage.report import Block
+from intonaco.infra.lineage.blocks import Block
 from intonaco.infra.lineage.space import Dimension
 
 __all__ = ["Task"]

@@ -37,6 +37,8 @@ class Trained:
     ----------
     package
         Digest of the model's package.
+    rows
+        How many examples it learned from.
     cells
         What the evaluation on held-out examples returned.
     memoized
@@ -48,6 +50,7 @@ class Trained:
     run_id: str
     package: str
     params: Mapping[str, Any]
+    rows: int
     cells: Cells = field(repr=False)
     report: Report = field(repr=False)
     reports: Mapping[str, str] = field(repr=False)
@@ -115,6 +118,7 @@ def train(
         run_id=run.id,
         package=fitted["package"],
         params=chosen,
+        rows=fitted["rows"],
         cells=Cells.from_json(steps[-2].value["cells"]),
         report=steps[-1].value,
         reports={"evaluation": steps[-1].artifact.digest, REFERENCE: reference.artifact.digest},
@@ -123,7 +127,7 @@ def train(
     )
 
 
-@step
+@step(hooks=("flavors",))
 def search(workspace: Workspace, task: Task, examples: Examples, given: dict[str, Any], trials: int, seed: int) -> dict[str, Any]:
     """The parameters with which the task does best on a later part of the examples, and all that were tried."""
     learn, check = task.split(examples)
@@ -136,17 +140,17 @@ def search(workspace: Workspace, task: Task, examples: Examples, given: dict[str
     return Tuner(workspace).search(objective, space, trials=trials, seed=seed).to_json()
 
 
-@step
+@step(hooks=("flavors",))
 def fit(workspace: Workspace, task: Task, examples: Examples, params: dict[str, Any]) -> dict[str, Any]:
     """The digest of the package of a model that learned from the examples, and what explains it."""
     model = task.fit(examples, params)
     plan = None if examples.plan is None else examples.plan.to_json()
     package = packages.build(workspace, model, _signature(task, examples), samples=examples.features, plan=plan)
     explained = Report("", task.explain(model, examples)).to_json()["blocks"]
-    return {"package": package.digest, "explained": explained, "uses": _uses(examples)}
+    return {"package": package.digest, "rows": len(examples), "explained": explained, "uses": _uses(examples)}
 
 
-@step
+@step(hooks=("flavors",))
 def evaluate(workspace: Workspace, task: Task, package: str, examples: Examples) -> dict[str, Any]:
     """The cells of a package on examples, and what people should see of its predictions."""
     servable = load_servable(packages.load(workspace, package), workspace.plugins)
@@ -157,7 +161,7 @@ def evaluate(workspace: Workspace, task: Task, package: str, examples: Examples)
     return {"cells": cells.to_json(), "rows": len(examples), "shown": Report("", task.show(predictions, examples)).to_json()["blocks"]}
 
 
-@step
+@step(hooks=("flavors",))
 def refer(workspace: Workspace, package: str, examples: Examples) -> Reference:
     """What features and predictions looked like in training, to tell drift by; of evenly spaced rows where there are many."""
     servable = load_servable(packages.load(workspace, package), workspace.plugins)

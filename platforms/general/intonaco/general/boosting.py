@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from intonaco.core.columns import Masked
 from intonaco.core.errors import SchemaError
 from intonaco.infra.features.examples import Examples
-from intonaco.infra.lineage.report import Chart
+from intonaco.infra.lineage.blocks import Chart
 from intonaco.infra.serving.matrix import MatrixForm
 
 if TYPE_CHECKING:

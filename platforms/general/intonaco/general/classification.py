@@ -13,7 +13,7 @@ from intonaco.general.boosting import fit_trees, importance
 from intonaco.infra.features.examples import Examples
 from intonaco.infra.lineage.cells import Cell
 from intonaco.infra.lineage.measures import mean_cells
-from intonaco.infra.lineage.report import Block
+from intonaco.infra.lineage.blocks import Block
 from intonaco.infra.lineage.space import Dimension, Float, Int
 from intonaco.infra import Task
 

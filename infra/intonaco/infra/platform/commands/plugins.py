@@ -16,6 +16,7 @@ PROVIDERS = (
     "table_engines",
     "artifact_formats",
     "flavors",
+    "model_types",
     "targets",
     "cli_commands",
 )

@@ -10,6 +10,7 @@ from intonaco.general.demo.definitions import ETA, KEYS
 from intonaco.general.demo.sources import read_airports, read_flights, read_planes, read_weather
 from intonaco.infra import Examples, FeatureStore, Snapshot, Workspace, step
 from intonaco.infra.storage.checks import Check, InRange, NotNull, Unique
+from intonaco.infra.storage.values import value_digest
 
 __all__ = ["TRAINING_ROWS", "derive", "examples", "ingest", "outcomes"]
 
@@ -62,5 +63,6 @@ def examples(workspace: Workspace, part: Literal["training", "held_out"], outcom
 
 
 def _write(workspace: Workspace, table: str, data: pa.Table, checks: list[Check]) -> Snapshot:
+    """Commit the table; the same rows again are the same version."""
     name = f"{workspace.settings.project}/{table}"
-    return workspace.tables.write(name, data, mode="replace", checks=checks)
+    return workspace.tables.write(name, data, mode="replace", checks=checks, token=value_digest(data))

@@ -1,0 +1,47 @@
+"""The held-out flights once more, as they would have been served: into the ledger, joined to what happened, watched by monitors."""
+
+from typing import Any
+
+from intonaco.core import Columns
+from intonaco.general.demo.definitions import ARRIVALS
+from intonaco.infra import Endpoint, Examples, Snapshot, Workspace, step
+from intonaco.infra.lineage.report import Report
+from intonaco.infra.monitoring.monitors import AccuracyMonitor, DriftMonitor
+from intonaco.infra.monitoring.report import monitoring_blocks
+from intonaco.infra.monitoring.watch import Truth, run_monitors
+from intonaco.infra.serving.deployment import Deployment
+from intonaco.infra.serving.ledger import Ledger
+from intonaco.infra.serving.scorer import Answer
+
+__all__ = ["MONITORS", "given", "replay"]
+
+#: An alert for each day on which the corrected error, over all or from one airport, is far above what held-out rows promised.
+MONITORS = (
+    AccuracyMonitor("mae", times=1.5),
+    AccuracyMonitor("mae", segment="origin=*", times=1.75),
+    DriftMonitor("error_min", above=0.25, every="7d"),
+    DriftMonitor("*", measure="null_change", above=0.2, every="7d"),
+)
+
+
+@step
+def replay(workspace: Workspace, deployment: Deployment, held_out: Examples, outcomes: Snapshot, until_us: int) -> dict[str, Any]:
+    """What the monitors say of the held-out flights, each predicted as of its departure and kept in the ledger."""
+    with Endpoint.open(workspace, deployment) as endpoint:
+        rows = _record(workspace, endpoint, held_out)
+    found = run_monitors(workspace, deployment.endpoint, MONITORS, truth=Truth(labels=ARRIVALS), at=until_us, beside=("base_mae",))
+    shown = Report("", monitoring_blocks(found)).to_json()["blocks"]
+    return {"rows": rows, "alerts": [alert.to_json() for alert in found.alerts], "shown": shown}
+
+
+def _record(workspace: Workspace, endpoint: Endpoint, held_out: Examples) -> int:
+    """Predict from the features as of each departure, which are those that the online store had, and keep it in the ledger."""
+    scorer = endpoint.scorer("")
+    columns = scorer.servable.predict(scorer.signature.settle(held_out.features))
+    answer = Answer(columns=columns, features=held_out.features, statuses=dict(held_out.statuses), version=scorer.version)
+    return Ledger(workspace, endpoint.deployment.project).record(endpoint, given(held_out), answer, held_out.at_us)
+
+
+def given(examples: Examples) -> Columns:
+    """What a request for these flights holds: keys and request columns."""
+    return {name: examples.columns[name] if name in examples.columns else examples.segments[name] for name in examples.plan.inputs.names}
