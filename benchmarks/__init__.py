@@ -1,0 +1,1 @@
+"""What things cost beside their floor, each measured in the same run."""

@@ -1,0 +1,77 @@
+"""The as-of join of the main job: the weather at the airport and the last arrival on the route, for every flight."""
+
+import os
+
+os.environ["POLARS_MAX_THREADS"] = "1"  # before Polars is imported: both sides on one core, so that threads cost neither anything
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import polars as pl
+import pyarrow as pa
+
+from benchmarks import flights
+from benchmarks.harness import Scale, compare, here
+from intonaco.infra.compute.polars import PolarsTableEngine
+from intonaco.infra.compute.tables import AsofColumns, Events
+
+__all__ = ["joining"]
+
+_WEATHER = ("temp", "humid", "wind_dir", "wind_speed", "visib")
+_ARRIVAL = ("gain", "air_excess")
+_HOUR_US = 3_600_000_000
+
+
+def joining(scale: Scale) -> None:
+    """Two views, with `valid_for` and ties by creation time, from Arrow to Arrow."""
+    given = flights.read(2000 if scale.smoke else None)
+    engine = PolarsTableEngine(cast("Any", SimpleNamespace(tables=None)))
+    joins = [_weather(given), _arrivals(given)]
+    _same(_by_hand(given), engine.asof_join(given.rows, "at", joins))
+    systems = {"polars": here(lambda: _by_hand(given)), "intonaco": here(lambda: engine.asof_join(given.rows, "at", joins))}
+    compare("asof", systems, n=given.rows.num_rows, rounds=scale(7), reach=1.5)
+
+
+def _weather(given: flights.Flights) -> AsofColumns:
+    events = Events(data=given.weather, keys=("origin",), time="time_hour", created="created")
+    return AsofColumns(events=events, columns=_as_named(_WEATHER), ties=_WEATHER, valid_for_us=3 * _HOUR_US)
+
+
+def _arrivals(given: flights.Flights) -> AsofColumns:
+    events = Events(data=given.arrivals, keys=("origin", "dest"), time="arrival", created="created")
+    return AsofColumns(events=events, columns=_as_named(_ARRIVAL), ties=_ARRIVAL, valid_for_us=24 * _HOUR_US)
+
+
+def _as_named(columns: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, name) for name in columns)
+
+
+def _by_hand(given: flights.Flights) -> pa.Table:
+    """The same join as one would write it in Polars."""
+    rows = _frame(given.rows).with_row_index("row").sort("at")
+    views = ((given.weather, ["origin"], "time_hour", 3, _WEATHER), (given.arrivals, ["origin", "dest"], "arrival", 24, _ARRIVAL))
+    for table, keys, time, hours, columns in views:
+        events = _frame(table.select([*keys, time, "created", *columns])).sort(time, "created")
+        rows = rows.join_asof(
+            events.drop("created"),
+            left_on="at",
+            right_on=time,
+            by=keys,
+            strategy="backward",
+            tolerance=timedelta(hours=hours),
+            allow_exact_matches=False,
+            check_sortedness=False,
+        )
+    return rows.sort("row").select(*_WEATHER, *_ARRIVAL).to_arrow()
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _same(hand: pa.Table, ours: pa.Table) -> None:
+    for name in (*_WEATHER, *_ARRIVAL):
+        assert hand[name].to_pylist() == ours[name].to_pylist(), f"{name} differs"
