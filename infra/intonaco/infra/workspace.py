@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, fields, frozen
 
 from intonaco.core.errors import InvalidError, SettingsError
 from intonaco.core.plugins import Plugins, load_path
@@ -141,31 +141,38 @@ class Workspace:
 
     @property
     def blobs(self) -> "BlobStore":
-        return self._store("blobs", "blob_stores", "blob store")
+        opened: BlobStore = self._store("blobs", "blob_stores", "blob store")
+        return opened
 
     @property
     def tables(self) -> "TableStore":
-        return self._store("tables", "table_stores", "table store")
+        opened: TableStore = self._store("tables", "table_stores", "table store")
+        return opened
 
     @property
     def keyvalue(self) -> "KeyValueStore":
-        return self._store("keyvalue", "key_value_stores", "key-value store")
+        opened: KeyValueStore = self._store("keyvalue", "key_value_stores", "key-value store")
+        return opened
 
     @property
     def stream(self) -> "Stream":
-        return self._store("stream", "streams", "stream")
+        opened: Stream = self._store("stream", "streams", "stream")
+        return opened
 
     @property
     def catalog(self) -> "Catalog":
-        return self._once("catalog", self._open_catalog)
+        opened: Catalog = self._once("catalog", self._open_catalog)
+        return opened
 
     @property
     def tasks(self) -> "TaskEngine":
-        return self._once("tasks", lambda: self._engine("task_engines", self.settings.engines.tasks, "task engine"))
+        opened: TaskEngine = self._once("tasks", lambda: self._engine("task_engines", self.settings.engines.tasks, "task engine"))
+        return opened
 
     @property
     def engine(self) -> "TableEngine":
-        return self._once("engine", lambda: self._engine("table_engines", self.settings.engines.tables, "table engine"))
+        opened: TableEngine = self._once("engine", lambda: self._engine("table_engines", self.settings.engines.tables, "table engine"))
+        return opened
 
     def url(self, store: str) -> StoreUrl:
         """The URL of one of the settings' stores, a relative path made absolute."""
@@ -173,13 +180,11 @@ class Workspace:
 
     def absolute(self, url: StoreUrl) -> StoreUrl:
         """The URL with a path of this workspace's folder, if it has a relative path and no host."""
-        from attrs import evolve
-
         return url if url.host or not url.path else evolve(url, path=str(self.root / url.path))
 
     def manifest(self) -> dict[str, Any]:
         """What this workspace is made of: plugins with versions in hook order, stores and engines, without secrets."""
-        stores = {name: str(StoreUrl.parse(getattr(self.settings.stores, name))) for name in StoreSettings.__slots__ if not name.startswith("__")}
+        stores = {each.name: str(StoreUrl.parse(getattr(self.settings.stores, each.name))) for each in fields(StoreSettings)}
         engines = {"tasks": self.settings.engines.tasks, "tables": self.settings.engines.tables}
         return {"plugins": self.plugins.manifest(), "stores": stores, "engines": engines, "project": self.settings.project}
 

@@ -74,6 +74,20 @@ class Examples:
         """The schema of the features alone."""
         return Schema(tuple(each for each in self.schema if each.name not in self.labels))
 
+    @property
+    def moments(self) -> NDArray[np.int64]:
+        """The moment of each row; SchemaError if rows have no time."""
+        if self.at_us is None:
+            raise SchemaError("these examples have no time", hint="make them with a column of moments", field="at_us")
+        return self.at_us
+
+    @property
+    def read_plan(self) -> ReadPlan:
+        """How the features are read online; SchemaError if they come with the request."""
+        if self.plan is None:
+            raise SchemaError("these examples read no feature set", hint="make them with FeatureStore.training_set", field="plan")
+        return self.plan
+
     def take(self, rows: NDArray[Any] | slice) -> "Examples":
         """These rows, in this order; a mask of bools or indices or a slice."""
         chosen = np.flatnonzero(rows) if isinstance(rows, np.ndarray) and rows.dtype == np.bool_ else rows

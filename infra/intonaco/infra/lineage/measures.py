@@ -67,4 +67,4 @@ def _cell(segment: str, metric: str, values: NDArray[np.float64]) -> Cell:
         return Cell(segment, metric, 0.0, n=0)
     mean = float(values.mean())
     half = _WIDTH * float(values.std(ddof=1)) / n**0.5 if n > 1 else None
-    return Cell(segment, metric, mean, *((mean - half, mean + half) if half is not None else (None, None)), n=n)
+    return Cell(segment, metric, mean, None if half is None else mean - half, None if half is None else mean + half, n)

@@ -66,7 +66,8 @@ class TextClassification(Task):
         return [Text("What is taken for what", heading=True), _confusion(told, true), _mistakes(told, true, np.asarray(examples.columns[self.text]))]
 
     def _right(self, predictions: Columns, examples: Examples) -> NDArray[np.float64]:
-        return (np.asarray(predictions[self.target]) == np.asarray(examples.columns[self.target])).astype(np.float64)
+        right: NDArray[np.float64] = (np.asarray(predictions[self.target]) == np.asarray(examples.columns[self.target])).astype(np.float64)
+        return right
 
 
 def _last(groups: NDArray[Any]) -> NDArray[Any]:

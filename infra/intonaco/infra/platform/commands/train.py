@@ -74,7 +74,8 @@ def _command(name: str, platform: type["Platform"], task: type["Task"]) -> click
 def _with_fields(command: Callable[..., None], task: type["Task"]) -> Callable[..., None]:
     """The command with one option for each field of the task."""
     hints = get_type_hints(task)
-    for each in reversed(attrs.fields(task)):
+    fields: Any = attrs.fields(task)  # type: ignore[arg-type]  # every task is an attrs class
+    for each in reversed(fields):
         kind, required = hints[each.name], each.default is attrs.NOTHING
         choices = click.Choice([str(value) for value in get_args(kind)]) if get_origin(kind) is Literal else kind
         shown = {"required": True} if required else {"default": each.default, "show_default": True}

@@ -30,10 +30,10 @@ _TIMEOUT_S = 30.0
 @step
 def compare_online(workspace: Workspace, deployment: Deployment, held_out: Examples, sources: list[Snapshot], rows: int) -> dict[str, Any]:
     """Whether features, statuses and predictions of evenly spread flights are the same online as in batch, to the bit."""
-    order = np.argsort(held_out.at_us, kind="stable")
+    order = np.argsort(held_out.moments, kind="stable")
     asked = held_out.take(order[np.unique(np.linspace(0, len(order) - 1, rows).astype(np.intp))])
     with running(workspace.root) as url:
-        online = _ask_all(workspace, _Asker(url, deployment.endpoint, held_out.plan), asked, sources)
+        online = _ask_all(workspace, _Asker(url, deployment.endpoint, held_out.read_plan), asked, sources)
     with Endpoint.open(workspace, deployment) as endpoint:
         scorer = endpoint.scorer("")
         predicted = scorer.servable.predict(scorer.signature.settle(asked.features))
@@ -45,14 +45,14 @@ def _ask_all(workspace: Workspace, asker: "_Asker", asked: Examples, sources: li
     """The server's answers, after each flight's past was written and before anything later was."""
     features = FeatureStore(workspace)
     features.clear_online(ETA)
-    features.materialize(ETA, int(asked.at_us[0]))
+    features.materialize(ETA, int(asked.moments[0]))
     writer = features.writer([ETA])
     tables = {source.table.partition("/")[2] for source in sources}
     logs = [_Log.of(workspace, view.view.source.table, view.view.source.time) for view in _one_a_table(writer.views) if view.view.source.table in tables]
     requests = rows_of_columns(given(asked))
     answers: dict[str, list[Any]] = {}
-    since = int(asked.at_us[0])
-    for row, at_us in enumerate(asked.at_us.tolist()):
+    since = int(asked.moments[0])
+    for row, at_us in enumerate(asked.moments.tolist()):
         events = {log.table: happened for log in logs if (happened := log.between(since, at_us)).num_rows}
         if events:
             writer.push(events)
@@ -115,7 +115,7 @@ class _Asker:
 
 
 def _expected(asked: Examples, predicted: Columns) -> dict[str, list[Any]]:
-    read = [name for name in asked.features if name not in asked.plan.inputs.names]
+    read = [name for name in asked.features if name not in asked.read_plan.inputs.names]
     features = {f"feature.{name}": _plain(asked.features[name]) for name in read}
     statuses = {f"status.{name}": asked.statuses[name].tolist() for name in read}
     return {**features, **statuses, **{name: _plain(column) for name, column in predicted.items()}}

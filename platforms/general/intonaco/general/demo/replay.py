@@ -39,9 +39,9 @@ def _record(workspace: Workspace, endpoint: Endpoint, held_out: Examples) -> int
     scorer = endpoint.scorer("")
     columns = scorer.servable.predict(scorer.signature.settle(held_out.features))
     answer = Answer(columns=columns, features=held_out.features, statuses=dict(held_out.statuses), version=scorer.version)
-    return Ledger(workspace, endpoint.deployment.project).record(endpoint, given(held_out), answer, held_out.at_us)
+    return Ledger(workspace, endpoint.deployment.project).record(endpoint, given(held_out), answer, held_out.moments)
 
 
 def given(examples: Examples) -> Columns:
     """What a request for these flights holds: keys and request columns."""
-    return {name: examples.columns[name] if name in examples.columns else examples.segments[name] for name in examples.plan.inputs.names}
+    return {name: examples.columns[name] if name in examples.columns else examples.segments[name] for name in examples.read_plan.inputs.names}

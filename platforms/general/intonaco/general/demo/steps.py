@@ -1,5 +1,6 @@
 """The main job's own steps: tables, events, and the examples on both sides of the cut."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import pyarrow as pa
@@ -36,7 +37,7 @@ def ingest(workspace: Workspace, table: Literal["flights", "weather_raw", "plane
 def derive(workspace: Workspace, table: Literal["arrivals", "departures", "weather", "routes"], sources: list[Snapshot]) -> Snapshot:
     """A table of events, made from ingested ones."""
     data = [workspace.tables.read(source) for source in sources]
-    made = {"arrivals": events.arrivals, "departures": events.departures, "weather": events.weather_reports, "routes": events.routes}
+    made: dict[str, Callable[..., pa.Table]] = {"arrivals": events.arrivals, "departures": events.departures, "weather": events.weather_reports, "routes": events.routes}
     return _write(workspace, table, made[table](*data), [])
 
 
