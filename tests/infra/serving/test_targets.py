@@ -13,6 +13,8 @@ from intonaco.infra.testing.doubling import FAIL, HANG, KILL, build_multiplier
 from intonaco.infra.testing.targets import TargetContract
 from intonaco.infra.workspace import Workspace
 
+pytest_plugins = ("intonaco.infra.testing.servers",)
+
 
 def rows(*x: float) -> dict[str, np.ndarray]:
     return {"x": np.array(x), "note": np.array(["a"] * len(x), dtype=object)}

@@ -9,6 +9,7 @@ __all__ = ["BoundedProtocol"]
 
 _HEADERS_LIMIT_BYTES = 64 * 1024
 _REQUEST_TIMEOUT_S = 10.0
+_LINGER_S = 1.0  # how long the rest of a refused body is read, so that its sender sees the answer
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -21,6 +22,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._header_bytes = 0
+        self._lingers = False
         self._timer: asyncio.TimerHandle | None = self.loop.call_later(_REQUEST_TIMEOUT_S, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -38,11 +40,15 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _incomplete(self) -> bool:
         """Whether a request has begun that is not whole."""
-        return self.scope is None or "method" not in self.scope or (self.cycle.more_body and not self.cycle.response_complete)
+        return self.scope is None or "method" not in self.scope or self.cycle.more_body
 
     def _bound(self, size: int) -> None:
+        refused = self.cycle is not None and self.cycle.response_complete and self.cycle.more_body
+        if refused and not self._lingers:
+            self._lingers = True
+            self._stop_timer()
         if self._timer is None:
-            self._timer = self.loop.call_later(_REQUEST_TIMEOUT_S, self.transport.close)
+            self._timer = self.loop.call_later(_LINGER_S if refused else _REQUEST_TIMEOUT_S, self.transport.close)
         if self.scope is None or "method" not in self.scope:
             self._header_bytes += size
             if self._header_bytes > _HEADERS_LIMIT_BYTES:

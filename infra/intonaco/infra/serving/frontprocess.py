@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from intonaco.infra.serving.processlife import die_with_parent, ignore_interrupt
 __all__ = ["FrontJob", "main"]
 
 _SWEEP_S = 0.02
+_LAST_S = 0.3
 _Order: Any = Want | Attach | Refuse | Remove | Gauges | Drain | Stop
 
 
@@ -62,7 +64,7 @@ def main() -> None:
 
 
 async def _run(job: FrontJob, app: FrontEnd, server: uvicorn.Server, listening: list[socket.socket]) -> None:
-    desk = _Desk(job, app, server)
+    desk = _Desk(job, app, server, listening)
     desk.listen()
     sweeping = asyncio.create_task(desk.sweep())
     await server.serve(sockets=listening)
@@ -72,12 +74,13 @@ async def _run(job: FrontJob, app: FrontEnd, server: uvicorn.Server, listening: 
 class _Desk:
     """Does what the server asks, and tells it what happens to the workers."""
 
-    def __init__(self, job: FrontJob, app: FrontEnd, server: uvicorn.Server) -> None:
+    def __init__(self, job: FrontJob, app: FrontEnd, server: uvicorn.Server, listening: list[socket.socket]) -> None:
         self._job, self._app, self._server = job, app, server
+        self._listening = [each.dup() for each in listening]
         self._control = socket.socket(fileno=job.control_fd)
         self._lanes: dict[int, Lane] = {}
         self._told_hung: set[int] = set()
-        self._attaching: set[asyncio.Task[None]] = set()
+        self._doing: set[asyncio.Task[None]] = set()
 
     def listen(self) -> None:
         """Take orders from now on."""
@@ -113,9 +116,7 @@ class _Desk:
             case Want(endpoint):
                 lines.setdefault(endpoint, Line(endpoint, self._job.queue_limit, self._job.deadline_s))
             case Attach():
-                task = asyncio.get_running_loop().create_task(self._attach(order, fds[0]))
-                self._attaching.add(task)
-                task.add_done_callback(self._attaching.discard)
+                self._keep(self._attach(order, fds[0]))
             case Refuse(endpoint, reason) if endpoint in lines:
                 lines[endpoint].refuse(reason)
             case Remove(endpoint) if endpoint in lines:
@@ -125,7 +126,32 @@ class _Desk:
             case Drain():
                 self._app.draining = True
             case Stop():
-                self._server.should_exit = True
+                self._keep(self._stop())
+
+    def _keep(self, doing: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(doing)
+        self._doing.add(task)
+        task.add_done_callback(self._doing.discard)
+
+    async def _stop(self) -> None:
+        """Take what has already connected, refuse what has not, let the clients that are here finish, and end."""
+        for server in self._server.servers:
+            server.close()
+        for listening in self._listening:
+            await self._take_the_last(listening)
+            listening.shutdown(socket.SHUT_RDWR)
+        await asyncio.sleep(_LAST_S)
+        self._server.should_exit = True
+
+    async def _take_the_last(self, listening: socket.socket) -> None:
+        loop, config, state = asyncio.get_running_loop(), self._server.config, self._server.server_state
+        listening.setblocking(False)
+        while True:
+            try:
+                accepted, _ = listening.accept()
+            except OSError:
+                return
+            await loop.connect_accepted_socket(lambda: BoundedProtocol(config, state, {}), accepted)
 
     async def _attach(self, order: Attach, fd: int) -> None:
         lane = Lane(order.worker, self._lost, self._drained)

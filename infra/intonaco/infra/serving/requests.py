@@ -152,7 +152,7 @@ class RequestDecoder:
         name = given["name"]
         known = {tensor.field.name: index for index, tensor in enumerate(self.tensors)}
         if name not in known:
-            raise SchemaError(f"unknown input {name!r}", hint=suggestion(name, known), field=name)
+            raise SchemaError(f"unknown input {_shown(name)}", hint=suggestion(name, known), field=name[:100] or f"inputs[{place}].name")
         return self._typed(given, self.tensors[known[name]], self._kinds[known[name]])
 
     def _typed(self, given: dict[str, Any], tensor: Tensor, kind: type[Struct]) -> Any:

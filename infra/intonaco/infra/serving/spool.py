@@ -22,7 +22,7 @@ from intonaco.core.columns import Columns
 from intonaco.infra.serving.ledgerrecords import HEADER, Layout, encode_record
 from intonaco.infra.serving.scorer import Answer
 
-__all__ = ["FRAME", "Spool", "frames"]
+__all__ = ["FRAME", "SUFFIX", "Spool", "beside", "frames", "position"]
 
 _LOG = logging.getLogger(__name__)
 FRAME = struct.Struct("<II")
@@ -35,7 +35,7 @@ _MEASURE_S = 0.5
 class Spool:
     """Writes one worker's segments in a folder; what is full is left to the mover, which removes it.
 
-    When the folder holds more than the limit because nobody moves it away, or the disk refuses, rows are dropped and counted.
+    When more than the limit waits in the folder because nobody moves it away, or the disk refuses, rows are dropped and counted.
     """
 
     folder: Path
@@ -100,13 +100,26 @@ class Spool:
         now = time.monotonic()
         if now - self._measured_at > _MEASURE_S:
             self._measured_at = now
-            self._full = sum(_size(path) for path in self.folder.glob(f"*{SUFFIX}")) > self.limit_bytes
+            self._full = sum(_waiting(path) for path in self.folder.glob(f"*{SUFFIX}")) > self.limit_bytes
         return self._full
 
 
-def _size(path: Path) -> int:
+def beside(segment: Path) -> Path:
+    """Where it stands how far a segment was moved."""
+    return segment.with_suffix(".moved")
+
+
+def position(segment: Path) -> int:
+    """How far a segment was moved."""
     try:
-        return path.stat().st_size
+        return int(beside(segment).read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def _waiting(segment: Path) -> int:
+    try:
+        return segment.stat().st_size - position(segment)
     except FileNotFoundError:
         return 0
 

@@ -12,7 +12,7 @@ from attrs import define, field
 
 from intonaco.core.errors import UnavailableError
 from intonaco.infra.serving.ledgerrecords import decode_header
-from intonaco.infra.serving.spool import SUFFIX, frames
+from intonaco.infra.serving.spool import SUFFIX, beside, frames, position
 
 if TYPE_CHECKING:
     from intonaco.infra.storage.streams import Stream
@@ -56,7 +56,7 @@ class SpoolMover:
             return sum(self._move_segment(folder.name, path) for path in segments if path.exists()) if held else 0
 
     def _move_segment(self, endpoint: str, path: Path) -> int:
-        done = _position(path)
+        done = position(path)
         ended = _is_left(path)  # asked before reading: what its writer wrote is all there
         moved = 0
         while found := self._read(path, done):
@@ -107,7 +107,7 @@ class SpoolMover:
             path.rename(path.with_suffix(".damaged"))
         else:
             path.unlink()
-        _beside(path).unlink(missing_ok=True)
+        beside(path).unlink(missing_ok=True)
 
 
 def _damaged(path: Path, done: int) -> bool:
@@ -119,21 +119,10 @@ def _damaged(path: Path, done: int) -> bool:
     return 8 + length < len(data)
 
 
-def _beside(path: Path) -> Path:
-    return path.with_suffix(".moved")
-
-
-def _position(path: Path) -> int:
-    try:
-        return int(_beside(path).read_text())
-    except (FileNotFoundError, ValueError):
-        return 0
-
-
 def _keep_position(path: Path, done: int) -> None:
-    temporary = _beside(path).with_suffix(".moving")
+    temporary = beside(path).with_suffix(".moving")
     temporary.write_text(str(done))
-    os.replace(temporary, _beside(path))
+    os.replace(temporary, beside(path))
 
 
 def _is_left(path: Path) -> bool:

@@ -1,7 +1,11 @@
-"""A server as a process of its own, for tests that ask it over HTTP."""
+"""A server as a process of its own, for tests that ask it over HTTP, and fixtures for it.
+
+A test module that says `pytest_plugins = ("intonaco.infra.testing.servers",)` has the fixtures `doubling` and `served`.
+"""
 
 import http.client
 import json
+import os
 import subprocess
 import sys
 import time
@@ -10,9 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from attrs import define, field
 
-__all__ = ["RunningServer", "running_server"]
+from intonaco.infra.serving.deployment import Route
+from intonaco.infra.serving.deployments import Deployed, Deployments
+from intonaco.infra.testing.doubling import build_multiplier, offer_doubling
+from intonaco.infra.workspace import Workspace
+
+__all__ = ["RunningServer", "deploy_multiplier", "doubling", "running_server", "served"]
 
 _CODE = """
 import json, sys
@@ -82,3 +92,31 @@ def running_server(root: Path, **overrides: Any) -> Iterator[RunningServer]:
             process.wait(10)
             if process.stdout is not None:
                 process.stdout.close()
+
+
+def deploy_multiplier(
+    workspace: Workspace, endpoint: str = "twice", factor: float = 2.0, *, version: int = 1, wait_s: float = 30.0
+) -> Deployed:
+    """Deploy the model of `testing.doubling` alone under an endpoint."""
+    package = build_multiplier(workspace, factor)
+    return Deployments(workspace).deploy(endpoint, Route(version=version, package=package.digest), wait_s=wait_s)
+
+
+@pytest.fixture(scope="session")
+def doubling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The flavor `doubling` is installed, here and in every process that is started."""
+    folder = tmp_path_factory.mktemp("plugins")
+    offer_doubling(folder)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(folder))
+        patched.setenv("PYTHONPATH", os.pathsep.join(part for part in (str(folder), os.environ.get("PYTHONPATH", "")) if part))
+        yield
+
+
+@pytest.fixture
+def served(tmp_path: Path, doubling: None) -> Iterator[Workspace]:
+    """A workspace in which packages of the flavor `doubling` can be made."""
+    root = tmp_path / "workspace"
+    root.mkdir()
+    with Workspace.open(root) as workspace:
+        yield workspace
