@@ -149,6 +149,7 @@ class TestServer:
         for _ in range(100):
             if server.infer("thrice", two(1.0))[0] == 404:
                 break
+            time.sleep(0.05)
         assert server.infer("thrice", two(1.0))[0] == 404
         assert server.infer("twice", two(1.0))[0] == 200
 
