@@ -42,7 +42,7 @@ def _rows(count: int) -> dict[str, Any]:
 def _train(objective: str, labels: Any, **params: Any) -> lightgbm.Booster:
     form = MatrixForm.of(_INPUTS)
     data = lightgbm.Dataset(form.matrix(_rows(400)), labels, categorical_feature=form.categorical)
-    fixed = {"verbosity": -1, "deterministic": True, "force_row_wise": True, "seed": 1, "num_threads": 2, "min_data_in_leaf": 5}
+    fixed = {"verbosity": -1, "deterministic": True, "force_row_wise": True, "seed": 1, "num_threads": 1, "min_data_in_leaf": 5}
     return lightgbm.train({"objective": objective, **fixed, **params}, data, 12)
 
 
