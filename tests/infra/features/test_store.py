@@ -1,10 +1,13 @@
 """The feature store on the embedded stores: training sets, materialization that is cut short, pushes and reads."""
 
+import os
+import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pytest
 
@@ -28,6 +31,7 @@ from intonaco.infra.features.progress import Progress
 from intonaco.infra.features.status import Status
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.features.writer import OnlineWriter
+from intonaco.infra.storage.leases import Leases
 from intonaco.infra.workspace import Workspace
 
 STAMP = pa.timestamp("us", tz="UTC")
@@ -187,6 +191,21 @@ def test_materializing_again_stores_only_what_is_new(filled: FeatureStore) -> No
     answers_match(filled, 41, "UA")
 
 
+def test_a_clearing_that_was_killed_is_finished_by_the_next_writer(filled: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled.materialize(VIEW, 40 * HOUR)
+    filled.push(VIEW, arrivals([41], [1.0], "B6"))
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Progress, "forget", killed)
+        with pytest.raises(Killed):
+            filled.clear_online(VIEW)
+    filled.materialize(VIEW, 40 * HOUR)
+    answers_match(filled, 41, "UA", "B6")
+
+
 class Killed(BaseException):
     """Stands for the end of the process."""
 
@@ -235,12 +254,26 @@ def test_a_store_that_refuses_writes_moves_no_watermark(filled: FeatureStore, mo
     answers_match(filled, 40, "UA")
 
 
-def test_one_materializes_at_a_time(filled: FeatureStore) -> None:
-    with (
-        Progress(filled.workspace.catalog, "default", "carrier_gain", 1, "hops").alone(),
-        pytest.raises(ConflictError, match="carrier_gain"),
-    ):
+def held_by(store: FeatureStore, holder: str, place: str) -> None:
+    Leases(store.workspace.catalog).take(f"features/default/carrier_gain@1/{place}", holder, 60)
+
+
+@pytest.mark.parametrize("place", ["hops", "online"])
+def test_one_process_writes_at_a_time(filled: FeatureStore, place: str) -> None:
+    held_by(filled, "elsewhere 1 0.00", place)
+    with pytest.raises(ConflictError, match="carrier_gain"):
         filled.materialize(VIEW, HOUR)
+
+
+def test_a_push_is_refused_while_another_process_writes(filled: FeatureStore) -> None:
+    held_by(filled, f"{socket.gethostname()} {os.getppid()} {psutil.Process(os.getppid()).create_time():.2f}", "online")
+    with pytest.raises(ConflictError, match="carrier_gain"):
+        filled.push(VIEW, arrivals([1], [1.0]))
+
+
+def test_the_turn_of_a_process_that_is_gone_is_taken_over(filled: FeatureStore) -> None:
+    held_by(filled, f"{socket.gethostname()} {os.getpid()} 0.00", "online")
+    assert filled.push(VIEW, arrivals([1], [1.0])) == 1
 
 
 def test_a_table_that_was_replaced_is_not_materialized_twice(filled: FeatureStore) -> None:

@@ -3,18 +3,18 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from uuid import uuid4
 
 import sqlalchemy as sql
-from attrs import field, frozen
+from attrs import frozen
 
 from intonaco.infra.features.tables import PROGRESS
+from intonaco.infra.features.turns import Turn
 from intonaco.infra.storage.catalog import Catalog
 from intonaco.infra.storage.leases import Lease, Leases
+from intonaco.infra.storage.seals import seal, verify
 
 __all__ = ["Mark", "Progress"]
 
-_LEASE_S = 120.0
 _FIELDS = ("source_version", "source_rows", "until_us", "sequence")
 #: Before a mark is moved the wish to move it is recorded, so that after a crash the same rows are chosen again.
 _WISH = ":wish"
@@ -39,17 +39,21 @@ class Progress:
     view: str
     version: int
     place: str
-    _holder: str = field(factory=lambda: uuid4().hex)
+
+    @property
+    def turn(self) -> "Turn":
+        """The right to write here."""
+        return Turn(self.catalog, f"features/{self.project}/{self.view}@{self.version}/{self.place}")
 
     @contextmanager
     def alone(self) -> Iterator[Lease]:
-        """Hold the right to move the mark; ConflictError if somebody else does."""
-        leases = Leases(self.catalog)
-        lease = leases.take(f"features/{self.project}/{self.view}@{self.version}/{self.place}", self._holder, _LEASE_S)
+        """Hold the right to move the mark; ConflictError if another process does."""
+        turn = self.turn
+        lease = turn.hold()
         try:
             yield lease
         finally:
-            leases.release(lease)
+            turn.release()
 
     def mark(self) -> Mark:
         """How far it is done."""
@@ -68,11 +72,12 @@ class Progress:
         """Record that it has moved."""
         self._write(lease, self.place, mark)
 
-    def forget(self) -> None:
-        """Set the mark back to the beginning."""
+    def forget(self, *places: str) -> None:
+        """Set the marks of this and other places of the view back to the beginning, all or none."""
         with self.catalog.transaction() as connection:
-            for place in (self.place, self.place + _WISH):
-                connection.execute(PROGRESS.delete().where(*self._key(place)))
+            for place in (self.place, *places):
+                for each in (place, place + _WISH):
+                    connection.execute(PROGRESS.delete().where(*self._key(each)))
 
     def _key(self, place: str) -> tuple[sql.ColumnElement[bool], ...]:
         values = {"project": self.project, "view": self.view, "version": self.version, "place": place}
@@ -80,13 +85,16 @@ class Progress:
 
     def _read(self, place: str) -> Mark:
         with self.catalog.read() as connection:
-            row = connection.execute(sql.select(PROGRESS).where(*self._key(place))).one_or_none()
-        return Mark() if row is None else Mark(**{name: getattr(row, name) for name in _FIELDS})
+            row = connection.execute(sql.select(PROGRESS).where(*self._key(place))).mappings().one_or_none()
+        if row is None:
+            return Mark()
+        verify(row, where="the progress of a feature view")
+        return Mark(**{name: row[name] for name in _FIELDS})
 
     def _write(self, lease: Lease, place: str, mark: Mark) -> None:
-        values = {name: getattr(mark, name) for name in _FIELDS}
+        row: dict[str, str | int] = {"project": self.project, "view": self.view, "version": self.version, "place": place}
+        row |= {name: getattr(mark, name) for name in _FIELDS} | {"moved_us": time.time_ns() // 1000}
         with self.catalog.transaction() as connection:
             Leases(self.catalog).check(connection, lease)
             connection.execute(PROGRESS.delete().where(*self._key(place)))
-            key = {"project": self.project, "view": self.view, "version": self.version, "place": place}
-            connection.execute(PROGRESS.insert().values(**key, **values, moved_us=time.time_ns() // 1000))
+            connection.execute(PROGRESS.insert().values(**row, seal=seal(row)))

@@ -1,7 +1,7 @@
 """The catalog's record of definitions: what is applied, in which version, and what applying would change."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -16,6 +16,7 @@ from intonaco.infra.features.stored import decode, encode
 from intonaco.infra.features.tables import DEFINITIONS
 from intonaco.infra.features.views import Entity, FeatureView
 from intonaco.infra.storage.catalog import Catalog
+from intonaco.infra.storage.seals import seal, verify
 
 __all__ = ["Applied", "Registry", "Step"]
 
@@ -92,7 +93,7 @@ class Registry:
         alias = _OUTER
         query = sql.select(alias).where(alias.c.project == self.project, alias.c.version == newest)
         with self.catalog.read() as connection:
-            found = [_applied(row) for row in connection.execute(query.order_by(alias.c.kind, alias.c.name))]
+            found = [_applied(row) for row in connection.execute(query.order_by(alias.c.kind, alias.c.name)).mappings()]
         return [each for each in found if _matches(each, text, kind, tag, owner)]
 
     def version_of(self, view: FeatureView) -> int:
@@ -124,7 +125,7 @@ class Registry:
         query = sql.select(DEFINITIONS).where(*self._of(kind), DEFINITIONS.c.name == name)
         if version is not None:
             query = query.where(DEFINITIONS.c.version == version)
-        row = connection.execute(query.order_by(DEFINITIONS.c.version.desc()).limit(1)).one_or_none()
+        row = connection.execute(query.order_by(DEFINITIONS.c.version.desc()).limit(1)).mappings().one_or_none()
         return None if row is None else _applied(row)
 
     def _step(self, connection: sql.Connection, definition: Definition) -> Step:
@@ -144,7 +145,8 @@ class Registry:
         key = {"project": self.project, "kind": step.kind, "name": step.name, "version": step.version}
         if step.action == "describe":
             connection.execute(DEFINITIONS.delete().where(*(DEFINITIONS.c[name] == value for name, value in key.items())))
-        connection.execute(DEFINITIONS.insert().values(**key, **_row(definition)))
+        row = {**key, **_row(definition)}
+        connection.execute(DEFINITIONS.insert().values(**row, seal=seal(row)))
         self.catalog.record_change(connection, TOPIC, f"{step.kind}:{self.project}/{step.name}@{step.version}")
 
 
@@ -188,9 +190,10 @@ def _row(definition: Definition) -> dict[str, Any]:
     }
 
 
-def _applied(row: "sql.Row[Any]") -> Applied:
-    shared = {name: getattr(row, name) for name in ("kind", "name", "version", "meaning", "applied_us")}
-    return Applied(definition=decode(row.kind, row.body), **shared)
+def _applied(row: Mapping[Any, Any]) -> Applied:
+    verify(row, where="a recorded feature definition")
+    shared = {name: row[name] for name in ("kind", "name", "version", "meaning", "applied_us")}
+    return Applied(definition=decode(row["kind"], row["body"]), **shared)
 
 
 def _matches(each: Applied, text: str, kind: str, tag: str, owner: str) -> bool:

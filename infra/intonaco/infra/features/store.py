@@ -106,19 +106,25 @@ class FeatureStore:
         """
         done = []
         for view, number in self._views(given, version):
-            fed = online and not self._pushed(view.name, number).mark().sequence
-            done.append(materialize(self.workspace, view, self.project, number, as_us(until), online=fed))
+            pushed = self._settled(view, number)
+            done.append(materialize(self.workspace, view, self.project, number, as_us(until), online=online and not pushed))
         return done
 
     def writer(self, views: Iterable[FeatureView | FeatureSet | str]) -> OnlineWriter:
-        """Writes events to the entries of these views, for many pushes; from now on they are fed by pushes."""
+        """Writes events to the entries of these views, for many pushes; from now on they are fed by pushes.
+
+        Close it, or use it as a context manager, to let another process write.
+        """
         found = {(view.name, number): view for given in views for view, number in self._views(given)}
-        for name, number in found:
-            progress = self._pushed(name, number)
-            if not progress.mark().sequence:
-                with progress.alone() as lease:
-                    progress.finish(lease, Mark(sequence=1))
-        return OnlineWriter(self.workspace.keyvalue, tuple(ViewWriter.of(view, self.project, each[1]) for each, view in found.items()))
+        turns = []
+        for (name, number), view in found.items():
+            pushed = self._progress(name, number, "push")
+            if not self._settled(view, number):
+                with pushed.alone() as lease:
+                    pushed.finish(lease, Mark(sequence=1))
+            turns.append(self._progress(name, number, "online").turn)
+        writers = tuple(ViewWriter.of(view, self.project, each[1]) for each, view in found.items())
+        return OnlineWriter(self.workspace.keyvalue, writers, tuple(turns))
 
     def push(self, given: FeatureView | FeatureSet | str, events: Columns | pa.Table, *, sequence: int = 0) -> int:
         """Write new events of a view's table online, to all views of a set that read it; how many entries changed.
@@ -126,8 +132,8 @@ class FeatureStore:
         See `OnlineWriter.push`; for many pushes keep a `writer`.
         """
         table = events if isinstance(events, pa.Table) else columns_table(events)
-        writer = self.writer([given])
-        return writer.push({view.view.source.table: table for view in writer.views}, sequence=sequence)
+        with self.writer([given]) as writer:
+            return writer.push({view.view.source.table: table for view in writer.views}, sequence=sequence)
 
     def read(self, features: FeatureSet | str, columns: Columns, at: Any) -> Answer:
         """Read a set online as of moments at or after the newest event written; see `OnlineReader.read`."""
@@ -141,14 +147,23 @@ class FeatureStore:
 
     def clear_online(self, given: FeatureView | FeatureSet | str) -> int:
         """Remove the online entries of views, so that materialization fills them anew; how many there were."""
-        removed = 0
-        for view, number in self._views(given):
-            keys = [key for key, _ in self.workspace.keyvalue.scan(view_prefix(self.project, view.name, number))]
-            for place in ("online", "push"):
-                Progress(self.workspace.catalog, self.project, view.name, number, place).forget()
+        return sum(self._clear(view, number) for view, number in self._views(given))
+
+    def _clear(self, view: FeatureView, version: int) -> int:
+        """Remove the entries, then the marks: that it was begun is recorded, so that `_settled` finishes it after a crash."""
+        online, clearing = self._progress(view.name, version, "online"), self._progress(view.name, version, "clearing")
+        with online.alone(), clearing.alone() as lease:
+            clearing.finish(lease, Mark(sequence=1))
+            keys = [key for key, _ in self.workspace.keyvalue.scan(view_prefix(self.project, view.name, version))]
             self.workspace.keyvalue.delete(keys)
-            removed += len(keys)
-        return removed
+            clearing.forget("online", "push")
+        return len(keys)
+
+    def _settled(self, view: FeatureView, version: int) -> bool:
+        """Whether pushes feed the view, once a clearing that was cut short is finished."""
+        if self._progress(view.name, version, "clearing").mark().sequence:
+            self._clear(view, version)
+        return self._progress(view.name, version, "push").mark().sequence > 0
 
     def _views(self, given: FeatureView | FeatureSet | str, version: int | None = None) -> list[tuple[FeatureView, int]]:
         """Views and their versions; a name is that of a view, or else of a set."""
@@ -159,8 +174,8 @@ class FeatureStore:
             return [(found.definition, found.version)]
         return [(view, self.registry.version_of(view)) for view in self.feature_set(given).views]
 
-    def _pushed(self, view: str, version: int) -> Progress:
-        return Progress(self.workspace.catalog, self.project, view, version, "push")
+    def _progress(self, view: str, version: int, place: str) -> Progress:
+        return Progress(self.workspace.catalog, self.project, view, version, place)
 
     def _rows(self, rows: Columns | pa.Table | Snapshot | None, labels: Labels | Sequence[str], at: str) -> tuple[Rows, str]:
         data = self.workspace.tables.read(rows) if isinstance(rows, Snapshot) else rows

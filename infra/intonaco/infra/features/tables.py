@@ -24,6 +24,7 @@ DEFINITIONS = sql.Table(
     sql.Column("description", sql.Text, nullable=False),
     sql.Column("tags", sql.Text, nullable=False),
     sql.Column("applied_us", sql.BigInteger, nullable=False),
+    sql.Column("seal", sql.Text, nullable=False),
 )
 
 #: How far a view's events are in its hops and online: rows of `source`@`source_version` with event times before `until_us`.
@@ -39,6 +40,7 @@ PROGRESS = sql.Table(
     sql.Column("until_us", sql.BigInteger, nullable=False),
     sql.Column("sequence", sql.BigInteger, nullable=False),
     sql.Column("moved_us", sql.BigInteger, nullable=False),
+    sql.Column("seal", sql.Text, nullable=False),
 )
 
 ROOM = Room(name="features", tables=_TABLES, head="features_0001", migrations=Path(__file__).parent / "migrations")

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from attrs import evolve, frozen
 
-from intonaco.core.columns import Columns
+from intonaco.core.columns import Column, Columns, Masked, Ragged
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import Field, Schema, suggestion
 from intonaco.infra.compute.arrays import column_of, entity_codes, times
@@ -44,12 +44,14 @@ def columns_table(columns: Columns) -> pa.Table:
     return to_arrow(columns, Schema(tuple(_field(name, column) for name, column in columns.items())))
 
 
-def _field(name: str, column: object) -> Field:
-    values = np.asarray(getattr(column, "values", column))
+def _field(name: str, column: Column) -> Field:
+    values = np.asarray(column.values if isinstance(column, Masked | Ragged) else column)
     dtype = {"M": "timestamp", "O": "str"}.get(values.dtype.kind, str(values.dtype))
     if values.dtype.kind == "O":
         first = next((value for value in values if value is not None), "")
         dtype = "bytes" if isinstance(first, bytes) else "str"
+    if isinstance(column, Ragged):
+        return Field(name, dtype, shape=(-1, *values.shape[1:]))
     return Field(name, dtype, nullable=True, shape=values.shape[1:])
 
 

@@ -1,7 +1,8 @@
 """Writing events online: get the entries of a batch's entities, fold, put them back, all or none."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from intonaco.infra.features.entry import BATCH, PUSHED, Entries, Shape, decode,
 from intonaco.infra.features.folding import fold
 from intonaco.infra.features.keys import entity_key, view_prefix
 from intonaco.infra.features.layout import Layout
+from intonaco.infra.features.turns import Turn
 from intonaco.infra.features.views import FeatureView
 from intonaco.infra.storage.keyvalue import KeyValueStore
 
@@ -121,14 +123,26 @@ class ViewWriter:
 
 @define(eq=False)
 class OnlineWriter:
-    """Writes events of one table to all views that read it.
+    """Writes events to all views that read their tables.
 
-    One writer at a time may write a view's entries; the feature store sees to that with a lease where it must. Each push is
-    one commit of the store for all views: it is there whole or not at all.
+    One process at a time may write a view's entries; its turns are held while it pushes. Each push is one commit of the store
+    for all views: it is there whole or not at all. Used from one thread at a time.
     """
 
     keyvalue: KeyValueStore = field(repr=False)
     views: tuple[ViewWriter, ...]
+    turns: tuple[Turn, ...] = field(default=(), repr=False)
+
+    def close(self) -> None:
+        """Give the turns back; a second call does nothing."""
+        for turn in self.turns:
+            turn.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
 
     def push(self, events: Mapping[str, pa.Table], *, sequence: int = 0) -> int:
         """Write events, of any times and in any order; how many entries changed.
@@ -151,6 +165,8 @@ class OnlineWriter:
         unread = events.keys() - {writer.view.source.table for writer in self.views}
         if unread:
             raise InvalidError(f"no feature view that is written here reads events of {sorted(unread)[0]!r}", field=sorted(unread)[0])
+        for turn in self.turns:
+            turn.hold()
         writers = [writer for writer in self.views if writer.view.source.table in events]
         prepared = [writer.prepared(events[writer.view.source.table]) for writer in writers]
         stored = iter(self.keyvalue.get([key for each in prepared for key in each.keys]))

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sql.Column("version", sql.Integer, primary_key=True, autoincrement=False),
         *(sql.Column(name, sql.Text, nullable=False) for name in ("meaning", "body", "owner", "description", "tags")),
         sql.Column("applied_us", sql.BigInteger, nullable=False),
+        sql.Column("seal", sql.Text, nullable=False),
     )
     op.create_table(
         "features_progress",
@@ -29,4 +30,5 @@ def upgrade() -> None:
             sql.Column(name, sql.BigInteger, nullable=False)
             for name in ("source_version", "source_rows", "until_us", "sequence", "moved_us")
         ),
+        sql.Column("seal", sql.Text, nullable=False),
     )
