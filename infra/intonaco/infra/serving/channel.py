@@ -6,9 +6,7 @@ the body to send. All processes are of one machine and read the same monotonic c
 
 import struct
 from collections.abc import Iterator
-from typing import Final
-
-from attrs import frozen
+from typing import Final, NamedTuple
 
 __all__ = ["ANY_VERSION", "AnswerFrames", "Frame", "RequestFrames", "answer_frame", "request_frame"]
 
@@ -17,8 +15,7 @@ _REQUEST = struct.Struct("<IQdI")
 _ANSWER = struct.Struct("<IQH")
 
 
-@frozen(eq=False)
-class Frame:
+class Frame(NamedTuple):
     """A request as the worker takes it: `deadline` is of the monotonic clock, `version` 0 for the deployment's own choice."""
 
     number: int
@@ -41,20 +38,20 @@ class RequestFrames:
     """Cuts received bytes into request frames."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._held = b""
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that are complete now."""
-        held = self._held
-        held += data
-        frames, start, size = [], 0, _REQUEST.size
-        while len(held) - start >= size:
+        held = self._held + data if self._held else data
+        frames, start, size, end = [], 0, _REQUEST.size, len(held)
+        while end - start >= size:
             length, number, deadline, version = _REQUEST.unpack_from(held, start)
-            if len(held) - start - size < length:
+            stop = start + size + length
+            if stop > end:
                 break
-            frames.append(Frame(number, deadline, version, bytes(held[start + size : start + size + length])))
-            start += size + length
-        del held[:start]
+            frames.append(Frame(number, deadline, version, held[start + size : stop]))
+            start = stop
+        self._held = held[start:]
         return frames
 
 

@@ -21,7 +21,7 @@ from intonaco.infra.serving.processlife import die_with_parent, ignore_interrupt
 
 __all__ = ["FrontJob", "main"]
 
-_SWEEP_S = 0.02
+_SWEEP_S = 0.04
 _LAST_S = 0.3
 _Order: Any = Want | Attach | Refuse | Remove | Gauges | Drain | Stop
 
@@ -44,7 +44,9 @@ def main() -> None:
     die_with_parent()
     ignore_interrupts()
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=FrontJob)
-    app = FrontEnd(Guard.of(job.host, job.token), job.body_limit_bytes)
+    listening = [socket.socket(fileno=fd) for fd in job.listen_fds]
+    port: int = listening[0].getsockname()[1]
+    app = FrontEnd(Guard.of(job.host, job.token, port), job.body_limit_bytes)
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -54,11 +56,11 @@ def main() -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=max(1, round(job.grace_s)),
     )
     server = uvicorn.Server(config)
     settle_memory()
-    listening = [socket.socket(fileno=fd) for fd in job.listen_fds]
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_run(job, app, server, listening))
 

@@ -28,9 +28,10 @@ class Guard:
     any_host: bool
 
     @classmethod
-    def of(cls, host: str, token: str) -> "Guard":
+    def of(cls, host: str, token: str, port: int = 80) -> "Guard":
         """The guard of a server that listens on `host`."""
-        known = {*_LOOPBACK, f"[{host}]" if ":" in host else host}
+        names = {*_LOOPBACK, f"[{host}]" if ":" in host else host}
+        known = {*names, *(f"{name}:{port}" for name in names)}
         return cls(token.encode(), frozenset(name.encode() for name in known), any_host=bool(token))
 
     def refuse(self, headers: Mapping[bytes, bytes], *, open_to_all: bool) -> Refusal | None:
