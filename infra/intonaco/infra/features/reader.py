@@ -88,7 +88,7 @@ class OnlineReader:
         self._groups = _grouped(self._views, self._names)
         self._owners = np.array([view for _, view, _ in self._names], dtype=np.intp)
         self._order = tuple(name for name, _, _ in self._names)
-        self._special = tuple(each for each in self._names if each[2].kind == "column" or each[2].default is not None)
+        self._special = tuple(each for each in self._names if _is_kept(each[2]) or each[2].default is not None)
 
     def read(self, columns: Columns, at_us: Any) -> Answer:
         """The features of rows as of their moments.
@@ -119,9 +119,9 @@ class OnlineReader:
         lists = {name: _plain_keys(columns, name, rows) for name in names}
         by_view = []
         for view in self._views:
-            dtypes = [dtype for _, dtype in view.plan.keys]
+            prefix, dtypes = view.prefix, view.dtypes
             values = zip(*(lists[name] for name, _ in view.plan.keys), strict=True)
-            by_view.append([entity_key(view.prefix, each, dtypes) for each in values])
+            by_view.append([entity_key(prefix, each, dtypes) for each in values])
         return [key for row in zip(*by_view, strict=True) for key in row]
 
     def _taken(self, entries: Sequence[bytes | None], at_us: Ints) -> tuple[Ints, list[list[Any]], Ints]:
@@ -152,7 +152,7 @@ class OnlineReader:
         columns: dict[str, Column] = dict(zip(self._order, values, strict=True))
         statuses = dict(zip(self._order, codes, strict=True))
         for name, view, output in self._special:
-            column = columns[name] if output.kind != "column" else self._column(kept, view, output, seen[view] & ~expired[view])
+            column = columns[name] if not _is_kept(output) else self._column(kept, view, output, seen[view] & ~expired[view])
             columns[name], statuses[name] = settle(column, seen[view], expired[view], output.default)
         read = Answer(columns=columns, statuses=statuses, ages=dict(zip(self._order, ages[self._owners], strict=True)))
         return complete(self.plan, read, request, at_us)
@@ -172,12 +172,18 @@ class OnlineReader:
         return _restored(words, output.dtype)
 
 
+def _is_kept(output: Output) -> bool:
+    """Whether a feature is a column whose values are no floats, so that it is read one by one."""
+    return output.kind == "column" and output.dtype != "float64"
+
+
 def _grouped(views: Sequence[ViewReader], names: Sequence[tuple[str, int, Output]]) -> tuple[_Group, ...]:
     starts = np.cumsum([0, *(len(view.empty) for view in views)])
     members: dict[tuple[str, bool], list[int]] = {}
     for number, (_, _, output) in enumerate(names):
-        if output.kind != "column":
-            members.setdefault((output.kind, output.floats), []).append(number)
+        if not _is_kept(output):
+            kind, floats = ("last", True) if output.kind == "column" else (output.kind, output.floats)
+            members.setdefault((kind, floats), []).append(number)
     groups = []
     for (kind, floats), numbers in members.items():
         places = [[int(starts[names[n][1]]) + place for place in views[names[n][1]].place(names[n][2])] for n in numbers]

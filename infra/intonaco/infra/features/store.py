@@ -24,7 +24,7 @@ from intonaco.infra.features.progress import Mark, Progress
 from intonaco.infra.features.reader import OnlineReader
 from intonaco.infra.features.registry import Registry, Step
 from intonaco.infra.features.sets import FeatureSet
-from intonaco.infra.features.training import Rows, columns_table, labelled_rows, training_set
+from intonaco.infra.features.training import Rows, answers, columns_table, labelled_rows, training_set
 from intonaco.infra.features.views import FeatureView
 from intonaco.infra.features.writer import OnlineWriter, ViewWriter
 from intonaco.infra.storage.tables import Snapshot
@@ -92,9 +92,7 @@ class FeatureStore:
         plan = self.read_plan(features)
         given, moment = self._rows(rows, labels, at)
         names = (labels.value,) if isinstance(labels, Labels) else tuple(labels)
-        sources = {
-            table: self._snapshot(table, versions) for table in {use.view.source.table for use in self.feature_set(features).features}
-        }
+        sources = self._sources(features, versions)
         return training_set(self.workspace.engine, self.feature_set(features), plan, given, sources, labels=names, at=moment)
 
     def materialize(
@@ -142,8 +140,8 @@ class FeatureStore:
     def read_offline(self, features: FeatureSet | str, columns: Columns, at: Any) -> Answer:
         """Read a set from the tables of events, as of any moments."""
         moments = as_us_array(at).view("datetime64[us]")
-        examples = self.training_set(features, {**columns, AT: np.broadcast_to(moments, (rows_of(columns),)).copy()}, at=AT)
-        return Answer(columns=dict(examples.columns), statuses=dict(examples.statuses), ages={})
+        rows = columns_table({**columns, AT: np.broadcast_to(moments, (rows_of(columns),)).copy()})
+        return answers(self.workspace.engine, self.feature_set(features), self.read_plan(features), rows, self._sources(features), AT)
 
     def clear_online(self, given: FeatureView | FeatureSet | str) -> int:
         """Remove the online entries of views, so that materialization fills them anew; how many there were."""
@@ -188,6 +186,10 @@ class FeatureStore:
         outcomes = self.workspace.tables.read(snapshot)
         moment = labels.at or at if data is None else at
         return labelled_rows(labels, outcomes, snapshot.reference, Rows.of(data, source) if data is not None else None), moment
+
+    def _sources(self, features: FeatureSet | str, versions: Mapping[str, int] | None = None) -> dict[str, Snapshot]:
+        """The tables that a set's views read."""
+        return {view.source.table: self._snapshot(view.source.table, versions) for view in self.feature_set(features).views}
 
     def _snapshot(self, table: str, versions: Mapping[str, int] | None) -> Snapshot:
         return self.workspace.tables.snapshot(f"{self.project}/{table}", (versions or {}).get(table))

@@ -1,6 +1,6 @@
 """Training sets: the features of many rows, each as of its moment, beside what happened."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ from intonaco.core.errors import SchemaError
 from intonaco.core.schema import Field, Schema, suggestion
 from intonaco.infra.compute.arrays import column_of, entity_codes, times
 from intonaco.infra.compute.tables import TableEngine
-from intonaco.infra.features.answer import complete
+from intonaco.infra.features.answer import Answer, complete
 from intonaco.infra.features.examples import Examples
 from intonaco.infra.features.labels import Labels
 from intonaco.infra.features.offline import read_offline
@@ -21,7 +21,7 @@ from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.storage.arrow import from_arrow, schema_of, to_arrow
 from intonaco.infra.storage.tables import Snapshot
 
-__all__ = ["Rows", "columns_table", "labelled_rows", "training_set"]
+__all__ = ["Rows", "answers", "columns_table", "labelled_rows", "training_set"]
 
 
 @frozen(kw_only=True)
@@ -99,15 +99,9 @@ def training_set(
 ) -> Examples:
     """Examples of a set for rows of keys, moments, request columns and labels."""
     table = rows.table
-    for name in (at, *plan.inputs.names, *labels):
-        if name not in table.column_names:
-            raise SchemaError(f"the rows lack the column {name!r}", hint=suggestion(name, table.column_names), field=name)
-    uses = [(view, use.view, sources[use.view.source.table]) for view, use in zip(plan.views, features.features, strict=True)]
-    keys = list(dict.fromkeys(name for view in plan.views for name, _ in view.keys))
-    read = read_offline(engine, uses, table.select([at, *(key for key in keys if key != at)]), at)
+    _check_columns(table, labels)
+    answer = answers(engine, features, plan, table, sources, at)
     at_us, _ = times(table, at, "the rows")
-    request = [name for name in plan.inputs.names if name in plan.features or _argument(plan, name)]
-    answer = complete(plan, read, from_arrow(table.select(request), plan.inputs.select(request)), at_us)
     others = [name for name in table.column_names if name != at and name not in labels]
     outcomes = from_arrow(table.select(list(labels)))
     references = [rows.source, *(snapshot.reference for snapshot in sources.values())]
@@ -121,6 +115,24 @@ def training_set(
         segments=from_arrow(table.select(others)),
         statuses=answer.statuses,
     )
+
+
+def answers(
+    engine: TableEngine, features: FeatureSet, plan: ReadPlan, rows: pa.Table, sources: Mapping[str, Snapshot], at: str
+) -> Answer:
+    """The features of a set for rows of keys, moments and request columns, with their statuses and ages."""
+    _check_columns(rows, (at, *plan.inputs.names))
+    uses = [(view, use.view, sources[use.view.source.table]) for view, use in zip(plan.views, features.features, strict=True)]
+    keys = list(dict.fromkeys(name for view in plan.views for name, _ in view.keys))
+    read = read_offline(engine, uses, rows.select([at, *(key for key in keys if key != at)]), at)
+    request = [name for name in plan.inputs.names if name in plan.features or _argument(plan, name)]
+    return complete(plan, read, from_arrow(rows.select(request), plan.inputs.select(request)), times(rows, at, "the rows")[0])
+
+
+def _check_columns(rows: pa.Table, names: Iterable[str]) -> None:
+    for name in names:
+        if name not in rows.column_names:
+            raise SchemaError(f"the rows lack the column {name!r}", hint=suggestion(name, rows.column_names), field=name)
 
 
 def _argument(plan: ReadPlan, name: str) -> bool:

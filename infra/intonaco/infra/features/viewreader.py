@@ -44,7 +44,9 @@ class ViewReader:
     prefix: bytes
     shape: Shape
     windows: tuple[Window, ...]
+    floats: tuple[int, ...]
     columns: tuple[int, ...]
+    dtypes: tuple[str, ...] = field(init=False)
     empty: list[int] = field(init=False)
     unknown: tuple[list[int], list[Any], int] = field(init=False)
 
@@ -58,20 +60,27 @@ class ViewReader:
             if output.kind != "column":
                 windows.setdefault((output.over_us, output.hop_us), []).extend(_merge(shape, measure) for measure in output.measures)
         made = tuple(Window(lists[hop], over, hop, tuple(dict.fromkeys(merges))) for (over, hop), merges in windows.items())
-        columns = tuple(dict.fromkeys(2 + kept.index(output.column) for output in plan.outputs if output.kind == "column"))
-        return cls(plan, view_prefix(project, plan.view, plan.version), shape, made, columns)
+        read = [output for output in plan.outputs if output.kind == "column"]
+        floats = tuple(dict.fromkeys(2 + kept.index(output.column) for output in read if output.dtype == "float64"))
+        columns = tuple(dict.fromkeys(2 + kept.index(output.column) for output in read if output.dtype != "float64"))
+        return cls(plan, view_prefix(project, plan.view, plan.version), shape, made, floats, columns)
 
     def __attrs_post_init__(self) -> None:
+        self.dtypes = tuple(dtype for _, dtype in self.plan.keys)
         self.empty = [0 if how == _ADD else NONE for window in self.windows for how, _, _ in window.merges]
+        self.empty += [NONE] * len(self.floats)
         self.unknown = (self.empty, [None] * len(self.columns), NEVER)
 
     def place_of_column(self, column: str) -> int:
-        """Where the value of a column stands among the kept values that `words` gives."""
+        """Where the value of a column that is not float stands among the kept values that `words` gives."""
         names = [kept.column for kept in self.plan.layout.columns]
         return self.columns.index(2 + names.index(column))
 
     def place(self, output: Output) -> list[int]:
-        """Where the words of a window's measures stand in what `words` gives."""
+        """Where a feature's words stand among those that `words` gives: a window's measures, or the code of a float column."""
+        if output.kind == "column":
+            names = [kept.column for kept in self.plan.layout.columns]
+            return [len(self.empty) - len(self.floats) + self.floats.index(2 + names.index(output.column))]
         wanted = [_merge(self.shape, measure) for measure in output.measures]
         start = 0
         for window in self.windows:
@@ -81,7 +90,7 @@ class ViewReader:
         raise AssertionError("every window of the plan was compiled")
 
     def words(self, entry: bytes, at_us: int, before: int, firsts: Sequence[int]) -> tuple[list[int], list[Any], int]:
-        """Merged words of all windows, values of kept columns, and the newest usable event time (NEVER if there is none).
+        """Merged words of windows and codes of float columns, values of other columns, and the newest usable event time.
 
         Parameters
         ----------
@@ -105,8 +114,11 @@ class ViewReader:
         for event in pending:
             newest = max(newest, event[_TIME])
         merged = self._merged(words, counts, total, firsts, pending)
-        kept = self._kept(whole, words, behind, pending) if self.columns else []
-        return merged, kept, newest
+        if not shape.columns or not (self.floats or self.columns):
+            return merged, [], newest
+        row = self._newest(whole, words, behind, pending)
+        merged += [row[column] for column in self.floats]
+        return merged, [self._value(column, row[column], whole[8 * words[WORDS] :]) for column in self.columns], newest
 
     def _refuse(self, at_us: int, latest: int) -> None:
         raise InvalidError(
@@ -115,13 +127,14 @@ class ViewReader:
             field="at",
         )
 
-    def _usable(self, words: _Words, start: int, before: int) -> tuple[_Words, ...]:
+    def _usable(self, words: _Words, start: int, before: int) -> tuple[list[int], ...]:
         size = self.shape.event
-        rows = [words[start + number * size : start + (number + 1) * size] for number in range(words[PENDING])]
+        rows = [words[start + number * size : start + (number + 1) * size].tolist() for number in range(words[PENDING])]
         return tuple(row for row in rows if row[_TIME] < before)
 
-    def _merged(self, words: _Words, counts: list[int], total: int, firsts: Sequence[int], pending: tuple[_Words, ...]) -> list[int]:
+    def _merged(self, words: _Words, counts: list[int], total: int, firsts: Sequence[int], pending: tuple[list[int], ...]) -> list[int]:
         merged: list[int] = []
+        add = merged.append
         starts = [self.shape.start]
         for count in counts:
             starts.append(starts[-1] + count)
@@ -132,25 +145,29 @@ class ViewReader:
             inside = pending
             if pending and oldest < first * window.hop_us:
                 inside = tuple(event for event in pending if event[_TIME] >= first * window.hop_us)
+            before, last = found - 1, end - 1
             for how, word, event_word in window.merges:
                 shift = (1 + word) * total
                 if how == _ADD:
-                    value = words[shift + end - 1] - words[shift + found - 1]
+                    value = words[shift + last] - words[shift + before]
                     for event in inside:
                         value += event[event_word]
                 else:
                     value = _extreme(how, words, shift, found, end, total, event_word, inside)
-                merged.append(value)
+                add(value)
         return merged
 
-    def _kept(self, whole: _Words, words: _Words, behind: int, pending: tuple[_Words, ...]) -> list[Any]:
+    def _newest(self, whole: _Words, words: _Words, behind: int, pending: tuple[list[int], ...]) -> list[int]:
+        """The words of the newest usable event, of those of one time the one that is greatest."""
         size = self.shape.newest
-        rows = [words[behind : behind + size], *(event[:size] for event in pending)]
+        folded = words[behind : behind + size].tolist()
+        if not pending:
+            return folded
+        rows = [folded, *(event[:size] for event in pending)]
         texts = whole[8 * words[WORDS] :]
-        row = max(rows, key=lambda row: tuple(self._comparable(row, texts))) if len(rows) > 1 else rows[0]
-        return [self._value(column, row[column], texts) for column in self.columns]
+        return max(rows, key=lambda row: tuple(self._comparable(row, texts)))
 
-    def _comparable(self, row: _Words, texts: memoryview) -> list[Any]:
+    def _comparable(self, row: list[int], texts: memoryview) -> list[Any]:
         plain: list[Any] = list(row)
         for column in self.shape.texts:
             value = self._value(column, row[column], texts)
@@ -170,7 +187,7 @@ def _merge(shape: Shape, measure: Measure) -> tuple[int, int, int]:
     return how, shape.places()[number], 2 + shape.columns + number
 
 
-def _extreme(how: int, words: _Words, shift: int, found: int, end: int, total: int, event_word: int, pending: Sequence[_Words]) -> int:
+def _extreme(how: int, words: _Words, shift: int, found: int, end: int, total: int, event_word: int, pending: Sequence[list[int]]) -> int:
     """The greatest word, or the value of the newest or oldest event that holds one."""
     if how == _GREATEST:
         return max([NONE, *words[shift + found : shift + end], *(event[event_word] for event in pending)])
