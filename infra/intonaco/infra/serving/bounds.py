@@ -12,6 +12,33 @@ _REQUEST_TIMEOUT_S = 10.0
 _LINGER_S = 1.0  # how long the rest of a refused body is read, so that its sender sees the answer
 
 
+class _WholeAnswers:
+    """A connection on which the head of an answer waits for its body, so that both leave in one call of the system."""
+
+    __slots__ = ("_head", "_transport", "is_closing")
+
+    def __init__(self, transport: Any) -> None:
+        self._transport, self._head = transport, b""
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100"):
+            self._head = data
+            return
+        self._transport.write(data)
+
+    def flush(self) -> None:
+        """Send a head that no body follows."""
+        if self._head:
+            self.write(b"")
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """Closes a connection whose headers are too large, or whose request does not come whole in time.
 
@@ -21,6 +48,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.transport: Any = _WholeAnswers(transport)
         self._header_bytes = 0
         self._lingers = False
         self._timer: asyncio.TimerHandle | None = self.loop.call_later(_REQUEST_TIMEOUT_S, transport.close)
@@ -37,6 +65,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._header_bytes = 0
         else:
             self._bound(len(data))
+
+    def on_response_complete(self) -> None:
+        self.transport.flush()
+        super().on_response_complete()
 
     def _incomplete(self) -> bool:
         """Whether a request has begun that is not whole."""

@@ -34,6 +34,8 @@ class Lane(asyncio.Protocol):
         self._closed, self._drained = closed, drained
         self._frames = AnswerFrames()
         self._transport: asyncio.WriteTransport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._unsent: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to write."""
@@ -41,12 +43,18 @@ class Lane(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]
 
     def send(self, number: int, frame: bytes, future: "asyncio.Future[Told]", deadline: float) -> None:
-        """Pass a request on."""
+        """Pass a request on, together with all others that came at once."""
         if not self.waiting:
             self.moved_at = time.monotonic()
         self.waiting[number] = future, deadline
-        assert self._transport is not None
-        self._transport.write(frame)
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(frame)
+
+    def _flush(self) -> None:
+        if self._unsent and self._transport is not None:
+            self._transport.write(b"".join(self._unsent))
+            self._unsent.clear()
 
     def data_received(self, data: bytes) -> None:
         """Hand each answer to whoever waits for it; nobody may."""
@@ -75,6 +83,7 @@ class Lane(asyncio.Protocol):
 
     def close(self) -> None:
         """Close the socket; the worker then ends."""
+        self._flush()
         if self._transport is not None:
             self._transport.close()
 
