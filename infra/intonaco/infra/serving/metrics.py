@@ -57,7 +57,7 @@ def exposition(lines: Mapping[str, Watched], others: Tally, gauges: Mapping[str,
     told.append("# TYPE intonaco_endpoint_ready gauge")
     told += [f'intonaco_endpoint_ready{{endpoint="{name}"}} {int(line.lane is not None)}' for name, line in sorted(lines.items())]
     for name, value in sorted(gauges.items()):
-        told += [f"# TYPE {name} gauge", f"{name} {value:g}"]
+        told += [f"# TYPE {name} {'counter' if name.endswith('_total') else 'gauge'}", f"{name} {value:.12g}"]
     return ("\n".join(told) + "\n").encode()
 
 

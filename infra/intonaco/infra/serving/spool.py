@@ -22,7 +22,7 @@ from intonaco.core.columns import Columns
 from intonaco.infra.serving.ledgerrecords import HEADER, Layout, encode_record
 from intonaco.infra.serving.scorer import Answer
 
-__all__ = ["FRAME", "SUFFIX", "Spool", "beside", "frames", "position"]
+__all__ = ["FRAME", "SUFFIX", "Spool", "beside", "frames", "position", "unmoved"]
 
 _LOG = logging.getLogger(__name__)
 FRAME = struct.Struct("<II")
@@ -100,7 +100,7 @@ class Spool:
         now = time.monotonic()
         if now - self._measured_at > _MEASURE_S:
             self._measured_at = now
-            self._full = sum(_waiting(path) for path in self.folder.glob(f"*{SUFFIX}")) > self.limit_bytes
+            self._full = sum(unmoved(path) for path in self.folder.glob(f"*{SUFFIX}")) > self.limit_bytes
         return self._full
 
 
@@ -117,7 +117,8 @@ def position(segment: Path) -> int:
         return 0
 
 
-def _waiting(segment: Path) -> int:
+def unmoved(segment: Path) -> int:
+    """How many bytes of a segment were not moved yet."""
     try:
         return segment.stat().st_size - position(segment)
     except FileNotFoundError:

@@ -12,7 +12,7 @@ from attrs import define, field
 
 from intonaco.core.errors import UnavailableError
 from intonaco.infra.serving.ledgerrecords import decode_header
-from intonaco.infra.serving.spool import SUFFIX, beside, frames, position
+from intonaco.infra.serving.spool import SUFFIX, beside, frames, position, unmoved
 
 if TYPE_CHECKING:
     from intonaco.infra.storage.streams import Stream
@@ -47,6 +47,10 @@ class SpoolMover:
         """Move all that is there; the number of records."""
         folders = [path for path in sorted(self.folder.glob("*")) if path.is_dir()]
         return sum(self._move_folder(path) for path in folders)
+
+    def waiting_bytes(self) -> int:
+        """What is spooled and not moved."""
+        return sum(unmoved(segment) for segment in self.folder.glob(f"*/*{SUFFIX}"))
 
     def _move_folder(self, folder: Path) -> int:
         segments = sorted(folder.glob(f"*{SUFFIX}"))

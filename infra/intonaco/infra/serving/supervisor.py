@@ -15,7 +15,7 @@ from intonaco.core.errors import IntonacoError, UnavailableError
 from intonaco.infra.serving import messages
 from intonaco.infra.serving.children import Child, Worker, start_worker
 from intonaco.infra.serving.deployments import TOPIC, Deployments
-from intonaco.infra.serving.messages import Attach, Condition, Drain, Drained, Failed, Hung, Listening, Ready, Refuse, Remove, Stop, Want
+from intonaco.infra.serving.messages import Attach, Condition, Drain, Drained, Failed, Gauges, Hung, Listening, Ready, Refuse, Remove, Stop, Want
 from intonaco.infra.serving.slots import Slot
 from intonaco.infra.serving.spoolmover import SpoolMover
 from intonaco.infra.serving.states import Server, State, States
@@ -50,6 +50,7 @@ class Supervisor:
     on_ready: Callable[[], None]
     slots: dict[str, Slot] = field(factory=dict, init=False)
     front: Child = field(init=False)
+    _deaths: int = field(default=0, init=False)
     _front_deaths: int = field(default=0, init=False)
     _stopping: bool = field(default=False, init=False)
     _ended: bool = field(default=False, init=False)
@@ -91,6 +92,7 @@ class Supervisor:
         if now - self._beat_at >= _BEAT_S:
             self._beat_at = now
             self._check_memory()
+            self._order(Gauges(self._measured()))
             self._trying(lambda: self._states.beat(self.server))
         self._trying(self._tell)
 
@@ -214,6 +216,7 @@ class Supervisor:
                 self._order(Refuse(worker.deployment.endpoint, slot.reason))
         elif slot.current is worker and self.slots.get(worker.deployment.endpoint) is slot:
             _LOG.warning("endpoint %s: %s", worker.deployment.endpoint, reason)
+            self._deaths += 1
             if slot.died(reason):
                 self._order(Refuse(worker.deployment.endpoint, slot.reason))
         elif slot.retiring is worker:
@@ -266,6 +269,16 @@ class Supervisor:
                 )
                 self._states.tell(state)
                 slot.told = told
+
+    def _measured(self) -> dict[str, float]:
+        """What `/metrics` tells of the processes behind the front end."""
+        memory = sum(worker.child.anonymous_mb() for _, worker in self._workers.values())
+        return {
+            "intonaco_workers": len(self._workers),
+            "intonaco_worker_deaths_total": self._deaths,
+            "intonaco_workers_memory_bytes": memory * 2**20,
+            "intonaco_ledger_spooled_bytes": self.mover.waiting_bytes(),
+        }
 
     # -- the end
 
