@@ -66,12 +66,18 @@ class FeatureStore:
         assert isinstance(found, FeatureSet)
         return found
 
+    def labels(self, name: str) -> Labels:
+        """The newest applied labels of this name."""
+        found = self.registry.get("labels", name).definition
+        assert isinstance(found, Labels)
+        return found
+
     def training_set(
         self,
         features: FeatureSet | str,
         rows: Columns | pa.Table | Snapshot | None = None,
         *,
-        labels: Labels | Sequence[str] = (),
+        labels: Labels | str | Sequence[str] = (),
         at: str = "at",
         versions: Mapping[str, int] | None = None,
     ) -> Examples:
@@ -83,15 +89,17 @@ class FeatureStore:
             Keys, the moment, request columns, labels, and columns by which an evaluation may be cut. Left out, they are the
             rows of the labels' table.
         labels
-            Names of columns of the rows; or `Labels`, joined by their keys: rows whose outcome is null or absent are left out.
+            Names of columns of the rows; or `Labels`, or the name of applied ones, joined by their keys: rows whose outcome is
+            null or absent are left out.
         at
             The column of moments.
         versions
             Versions of the source tables to read, by name; the newest by default.
         """
         plan = self.read_plan(features)
-        given, moment = self._rows(rows, labels, at)
-        names = (labels.value,) if isinstance(labels, Labels) else tuple(labels)
+        asked = self.labels(labels) if isinstance(labels, str) else labels
+        given, moment = self._rows(rows, asked, at)
+        names = (asked.value,) if isinstance(asked, Labels) else tuple(asked)
         sources = self._sources(features, versions)
         return training_set(self.workspace.engine, self.feature_set(features), plan, given, sources, labels=names, at=moment)
 

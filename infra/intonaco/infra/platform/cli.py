@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from attrs import frozen
 
 from intonaco.core import errors
 from intonaco.core.plugins import Offer, Plugins, load_path
+from intonaco.infra.platform.groups import Commands
 
 __all__ = ["EXIT_CODES", "main"]
 
@@ -23,7 +24,8 @@ _COMMANDS = "intonaco.infra.platform.commands"
 COMMANDS = {
     name: f"{_COMMANDS}.{name}:{name}"
     for name in (
-        "init status plugins doctor tables features train runs why models deploy serve predict ledger report reproduce fsck gc".split()
+        *("init", "status", "plugins", "doctor", "tables", "features", "train", "runs", "why", "models", "deploy", "serve"),
+        *("predict", "ledger", "report", "reproduce", "fsck", "gc"),
     )
 }
 
@@ -40,7 +42,7 @@ EXIT_CODES: tuple[tuple[type[errors.IntonacoError], int], ...] = (
 UNEXPECTED = 1
 
 
-class CommandTable(click.Group):
+class CommandTable(Commands):
     """Commands by import path, loaded when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -54,23 +56,22 @@ class CommandTable(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The infrastructure's commands with their help; of a plugin's command the plugin, so that it need not be imported."""
-        rows = [(name, _command(path).get_short_help_str(90)) for name, path in COMMANDS.items()]
+        rows = [(name, _summary(path)) for name, path in COMMANDS.items()]
         added = [(name, f"from {offer.distribution}") for name, offer in sorted(_added().items()) if name not in COMMANDS]
         with formatter.section("Commands"):
             formatter.write_dl(rows + added)
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            from intonaco.core.schema import suggestion
-
-            raise click.UsageError(f"no command {args[0]!r}; {suggestion(args[0], self.list_commands(ctx))}", ctx) from error
 
 
 def _command(path: str) -> click.Command:
     command: click.Command = load_path(path)
     return command
+
+
+def _summary(path: str) -> str:
+    try:
+        return _command(path).get_short_help_str(90)
+    except errors.PluginError as error:  # help is what one needs most where something is broken
+        return error.message
 
 
 def _added() -> Mapping[str, Offer]:
@@ -108,11 +109,21 @@ class Fault:
         """Print it: an object to standard output for programs, lines to standard error for people."""
         if as_json:
             names = ("code", "message", "hint", "field", "error_id")
-            click.echo(json.dumps({"error": {name: getattr(self, name) for name in names}}, ensure_ascii=False))
+            told = {"error": {name: getattr(self, name) for name in names}, "next": self.hint or "intonaco --help"}
+            click.echo(json.dumps(told, ensure_ascii=False))
         else:
             click.echo(f"Error: {self.message}", err=True)
             if self.hint:
                 click.echo(f"Try: {self.hint}", err=True)
+
+
+INTERRUPTED = Fault(
+    code="Interrupted",
+    message="interrupted; what was finished is kept",
+    hint="the same command, which goes on from there",
+    field="",
+    exit_code=130,
+)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -122,37 +133,47 @@ def main(arguments: list[str] | None = None) -> None:
         intonaco.main(given, prog_name="intonaco", standalone_mode=False)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted; what was finished is kept, the same command goes on from there.", err=True)
-        sys.exit(130)
+        INTERRUPTED.show("--json" in given)
+        sys.exit(INTERRUPTED.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except Exception as error:
-        fault = _fault(error)
+        fault = _fault(error, given)
         fault.show("--json" in given)
         sys.exit(fault.exit_code)
 
 
-def _fault(error: Exception) -> Fault:
+def _fault(error: Exception, given: Sequence[str]) -> Fault:
     if isinstance(error, click.ClickException):
-        usage = f"intonaco {error.ctx.command_path.removeprefix('intonaco').strip()} --help".replace("  ", " ") if getattr(error, "ctx", None) else "intonaco --help"  # type: ignore[attr-defined]
-        return Fault(code="UsageError", message=error.format_message(), hint=usage, field="", exit_code=2)
+        return _usage(error)
     if isinstance(error, errors.IntonacoError):
         code = next((code for kind, code in EXIT_CODES if isinstance(error, kind)), UNEXPECTED)
         return Fault(code=type(error).__name__, message=error.message, hint=error.hint, field=error.field, exit_code=code)
     error_id = secrets.token_hex(4)
-    log = _log_traceback(error, error_id)
+    hint = f"the traceback is in {_log_traceback(error, error_id, given)}"
     message = f"unexpected fault {error_id}: {type(error).__name__}: {error}"
-    return Fault(code="UnexpectedFault", message=message, hint=f"the traceback is in {log}", field="", exit_code=UNEXPECTED, error_id=error_id)
+    return Fault(code="UnexpectedFault", message=message, hint=hint, field="", exit_code=UNEXPECTED, error_id=error_id)
 
 
-def _log_traceback(error: Exception, error_id: str) -> Path:
+def _usage(error: click.ClickException) -> Fault:
+    context: click.Context | None = getattr(error, "ctx", None)
+    names = (context.command_path if context else "intonaco").split()
+    param: str | None = getattr(getattr(error, "param", None), "name", None)
+    field = str(param or getattr(error, "option_name", None) or "")
+    return Fault(code="UsageError", message=error.format_message(), hint=f"{' '.join(names)} --help", field=field, exit_code=2)
+
+
+def _log_traceback(error: Exception, error_id: str, given: Sequence[str]) -> Path:
     """Append the traceback to the workspace's log, or to one in the temporary folder where that cannot be written."""
     import tempfile
     import traceback
 
-    text = f"{datetime.now(UTC).isoformat()} {error_id} {' '.join(sys.argv[:2])}\n{''.join(traceback.format_exception(error))}\n"
+    text = f"{datetime.now(UTC).isoformat()} {error_id} intonaco {' '.join(given[:1])}\n{''.join(traceback.format_exception(error))}\n"
     root = Path(os.environ.get("INTONACO_WORKSPACE") or Path.cwd())
     for folder in (root / ".intonaco" / "log", Path(tempfile.gettempdir())):
         path = folder / "intonaco-errors.log"

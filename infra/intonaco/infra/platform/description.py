@@ -55,6 +55,8 @@ def _searched(params: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) ->
         return
     names = list(trials[0]["params"])
     yield Text("The search", heading=True)
-    yield Chart("Trials", form="scatter", x=range(1, len(trials) + 1), series={"score": [each["score"] for each in trials]}, x_label="trial")
+    yield Chart(
+        "Trials", form="scatter", x=range(1, len(trials) + 1), series={"score": [each["score"] for each in trials]}, x_label="trial"
+    )
     rows = [(number, *(each["params"].get(name) for name in names), each["score"]) for number, each in enumerate(trials, 1)]
     yield Table(f"Chosen: {', '.join(f'{name} = {value}' for name, value in params.items())}", ("trial", *names, "score"), rows)

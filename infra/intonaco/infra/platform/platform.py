@@ -12,6 +12,7 @@ from intonaco.core.errors import DefinitionError
 from intonaco.core.references import Reference
 from intonaco.infra.compute.timeline import as_us
 from intonaco.infra.features.examples import Examples
+from intonaco.infra.features.labels import Labels
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.launch.gate import check_before_deploy
 from intonaco.infra.lineage.artifacts import Artifacts
@@ -19,6 +20,7 @@ from intonaco.infra.lineage.registry import Registry, Version
 from intonaco.infra.lineage.report import Report
 from intonaco.infra.lineage.runs import Runs
 from intonaco.infra.lineage.steps import Outcome
+from intonaco.infra.platform.declared import declared
 from intonaco.infra.platform.rows import columns_of_rows, rows_of_columns
 from intonaco.infra.platform.tabular import table_examples, table_snapshot
 from intonaco.infra.platform.task import Task
@@ -63,9 +65,18 @@ class Platform:
             raise DefinitionError(f"platform {cls.name!r} has no task {name!r}", hint=f"its tasks: {', '.join(known)}", field=name)
         return known[name.lower()]
 
-    def training_set(self, feature_set: str, *, labels: str, rows: Columns | None = None) -> Examples:
-        """Features of a set as they were known at the moment of each label, with the labels."""
-        return self.features.training_set(feature_set, rows, labels=labels)
+    def training_set(self, feature_set: str, *, labels: "Labels | str", rows: Columns | None = None) -> Examples:
+        """Features of a set as they were known at the moment of each label, with the labels.
+
+        Parameters
+        ----------
+        labels
+            `Labels`, or the name of such in the modules of definitions that the settings name.
+        rows
+            Keys, moments and request columns; by default those of the labels' table.
+        """
+        named = declared(self.workspace).labels_named(labels) if isinstance(labels, str) else labels
+        return self.features.training_set(feature_set, rows, labels=named)
 
     def examples(
         self, table: str, *, labels: Sequence[str], at: str = "", aside: Sequence[str] = (), categories: Sequence[str] = ()

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,9 +12,30 @@ from intonaco.core.columns import Column, Columns
 from intonaco.core.errors import InvalidError, SchemaError
 from intonaco.core.schema import Field, Schema, suggestion
 from intonaco.infra.serving.requests import RequestDecoder
+from intonaco.infra.serving.strictjson import NOT_FINITE, parse
 from intonaco.infra.serving.tensors import Tensor, listed
 
-__all__ = ["columns_of_rows", "request_body", "rows_of_columns"]
+__all__ = ["columns_of_rows", "request_body", "rows_of_columns", "rows_of_text"]
+
+
+def rows_of_text(text: str) -> list[dict[str, Any]]:
+    """Rows of a JSON object, of a list of them, or of `@FILE`.
+
+    Raises
+    ------
+    InvalidError
+        It is something else, or there is no such file.
+    """
+    if text.startswith("@"):
+        path = Path(text[1:])
+        if not path.is_file():
+            raise InvalidError(f"there is no file {path}", hint="give JSON, or @ and the path of a file that holds it")
+        text = path.read_text(encoding="utf-8")
+    parsed = parse(text.encode("utf-8", "surrogateescape"))
+    rows = parsed if isinstance(parsed, list) else [parsed]
+    if not all(isinstance(row, dict) for row in rows):
+        raise InvalidError("rows are JSON objects", hint='{"origin": "JFK", "dep_delay": 12}')
+    return rows
 
 
 def request_body(inputs: Schema, rows: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any] | None = None) -> bytes:
@@ -57,20 +79,44 @@ def _check_row(inputs: Schema, row: Mapping[str, Any]) -> None:
 
 
 def _tensor(field: Field, values: list[Any]) -> dict[str, Any]:
-    plain = [_plain(value) for value in values]
-    shape = [len(values), *field.shape]
     if field.shape[:1] == (-1,):
         raise SchemaError(f"input {field.name!r} varies in length; give it as columns", field=field.name)
-    return {"name": field.name, "shape": shape, "datatype": Tensor(field).datatype, "data": _flat(plain, len(field.shape))}
+    plain = [_plain(value, field) for value in values]
+    return {"name": field.name, "shape": [len(values), *field.shape], "datatype": Tensor(field).datatype, "data": _flat(plain, field)}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, field: Field) -> Any:
+    """The value as JSON writes it; SchemaError if JSON has nothing for it."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if value is NOT_FINITE:
+        what = "NaN, Infinity or a number beyond 64 bits"
+        hint = "write null for a missing value" if field.nullable else "this input may not be missing"
+        raise SchemaError(f"input {field.name!r} holds {what}, which it may not", hint=hint, field=field.name)
+    plain = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if isinstance(plain, list | tuple):
+        return [_plain(each, field) for each in plain]
+    if plain is None or isinstance(plain, str | int | float | dict):
+        return plain
+    raise SchemaError(f"input {field.name!r} holds a {type(plain).__name__}, expected {field.dtype}", field=field.name)
 
 
-def _flat(values: list[Any], depth: int) -> list[Any]:
-    for _ in range(depth):
-        values = [value for row in values for value in row]
-    return values
+def _flat(values: list[Any], field: Field) -> list[Any]:
+    """The rows' values one behind the other; SchemaError where a row does not have the field's shape."""
+    flat: list[Any] = []
+    for number, value in enumerate(values):
+        _check_shape(value, field.shape, field, number)
+        flat += _leaves(value, len(field.shape))
+    return flat
+
+
+def _check_shape(value: Any, shape: Sequence[int], field: Field, number: int) -> None:
+    if bool(shape) != isinstance(value, list) or (shape and len(value) != shape[0]):
+        expected = f"shape {field.shape}" if field.shape else f"one {field.dtype}"
+        raise SchemaError(f"input {field.name!r} of row {number} is {value!r:.60}, expected {expected}", field=field.name)
+    for each in value if shape else ():
+        _check_shape(each, shape[1:], field, number)
+
+
+def _leaves(value: Any, depth: int) -> list[Any]:
+    return [value] if depth == 0 else [leaf for each in value for leaf in _leaves(each, depth - 1)]

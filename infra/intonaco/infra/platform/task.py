@@ -9,8 +9,8 @@ import numpy as np
 from intonaco.core.columns import Columns
 from intonaco.core.schema import Schema
 from intonaco.infra.features.examples import Examples
-from intonaco.infra.lineage.cells import Cell
 from intonaco.infra.lineage.blocks import Block
+from intonaco.infra.lineage.cells import Cell
 from intonaco.infra.lineage.space import Dimension
 
 __all__ = ["Task"]
@@ -52,7 +52,9 @@ class Task(ABC):
 
     def split(self, examples: Examples) -> tuple[Examples, Examples]:
         """Examples to learn from, and held-out ones that came later; without times, a fixed fifth."""
-        order = np.argsort(examples.at_us, kind="stable") if examples.at_us is not None else np.random.default_rng(0).permutation(len(examples))
+        order = (
+            np.argsort(examples.at_us, kind="stable") if examples.at_us is not None else np.random.default_rng(0).permutation(len(examples))
+        )
         cut = round(len(order) * (1 - _HELD_OUT))
         return examples.take(np.sort(order[:cut])), examples.take(np.sort(order[cut:]))
 

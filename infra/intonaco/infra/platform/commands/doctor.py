@@ -58,7 +58,10 @@ def _opened(workspace: "Workspace", name: str) -> dict[str, Any]:
 
 def _plugins(workspace: "Workspace") -> list[dict[str, Any]]:
     failures = workspace.plugins.failures
-    return [_finding(f"plugin {each.name}", False, each.reason, f"pip install --upgrade {each.distribution}, or disable it") for each in failures]
+    return [
+        _finding(f"plugin {each.name}", False, each.reason, f"pip install --upgrade {each.distribution}, or disable it")
+        for each in failures
+    ]
 
 
 def _finding(check: str, ok: bool, found: str, do: str) -> dict[str, Any]:

@@ -46,7 +46,9 @@ def init(folder: Path, project: str) -> Answer:
     texts = {"intonaco.toml": _SETTINGS.format(project=project), "definitions.py": _DEFINITIONS}
     made = [name for name, text in texts.items() if _write_new(folder / name, text)]
     lines = [f"Made {', '.join(made)} in {folder}." if made else f"{folder} is a workspace already; nothing was changed."]
-    return Answer(data={"workspace": str(folder.absolute()), "made": made}, lines=lines, next="intonaco status, or intonaco demo to see a whole job")
+    return Answer(
+        data={"workspace": str(folder.absolute()), "made": made}, lines=lines, next="intonaco status, or intonaco demo to see a whole job"
+    )
 
 
 def _write_new(path: Path, text: str) -> bool:

@@ -6,6 +6,7 @@ import click
 
 from intonaco.infra.platform.answers import Answer, answering
 from intonaco.infra.platform.cli import open_workspace
+from intonaco.infra.platform.groups import Commands
 
 if TYPE_CHECKING:
     from intonaco.infra.lineage.registry import Version
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["models"]
 
 
-@click.group()
+@click.group(cls=Commands)
 def models() -> None:
     """List models and versions, move aliases, see who uses what."""
 
@@ -44,7 +45,9 @@ def show(reference: str) -> Answer:
     overall = [cell for cell in cells if not cell["segment"]]
     data = {**_summary(version), "run": version.run_id, "package": version.package, "parents": version.parents, "cells": cells}
     lines = [f"{version.reference}, package {version.package[:12]}, run {version.run_id}"]
-    return Answer(data=data, lines=lines, rows=overall, next=f"intonaco report {version.short}, or intonaco deploy {version.model} {version.short}")
+    return Answer(
+        data=data, lines=lines, rows=overall, next=f"intonaco report {version.short}, or intonaco deploy {version.model} {version.short}"
+    )
 
 
 @models.command()
@@ -89,7 +92,9 @@ def history(model: str) -> Answer:
 
     with open_workspace() as workspace:
         rows = [asdict(move) for move in Registry(workspace).history(model)]
-    return Answer(data={"moves": rows}, rows=rows, lines=[] if rows else ["No alias was ever moved."], next=f"intonaco models versions {model}")
+    return Answer(
+        data={"moves": rows}, rows=rows, lines=[] if rows else ["No alias was ever moved."], next=f"intonaco models versions {model}"
+    )
 
 
 @models.command()
@@ -101,7 +106,12 @@ def uses(reference: str) -> Answer:
 
     with open_workspace() as workspace:
         rows = [_summary(version) for version in Registry(workspace).uses(reference)]
-    return Answer(data={"versions": rows}, rows=rows, lines=[] if rows else [f"No version uses {reference}."], next="intonaco models show NAME@VERSION")
+    return Answer(
+        data={"versions": rows},
+        rows=rows,
+        lines=[] if rows else [f"No version uses {reference}."],
+        next="intonaco models show NAME@VERSION",
+    )
 
 
 def _summary(version: "Version") -> dict[str, Any]:

@@ -32,7 +32,10 @@ def plugins() -> Answer:
 
     found = Plugins.discover()
     offers = {hook: {name: offer.path for name, offer in found.offers(hook).items()} for hook in PROVIDERS}
-    rows = [{"plugin": each["name"], "from": f"{each['distribution']} {each['version']}", "offers": _offers(found, each["name"])} for each in found.manifest()]
+    rows = [
+        {"plugin": each["name"], "from": f"{each['distribution']} {each['version']}", "offers": _offers(found, each["name"])}
+        for each in found.manifest()
+    ]
     failures = [asdict(failure) for failure in found.failures]
     lines = [f"Left out: {each['name']} of {each['distribution']}: {each['reason']}" for each in failures]
     data = {"plugins": found.manifest(), "platforms": platforms(), "offers": offers, "failures": failures}

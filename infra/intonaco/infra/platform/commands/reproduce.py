@@ -17,13 +17,18 @@ __all__ = ["reproduce"]
 @click.argument("reference")
 @answering
 def reproduce(reference: str) -> Answer:
-    """Run again every step behind a version, each in a process of its own, and compare."""
+    """Run again every step behind a version, and compare.
+
+    Each runs in a process of its own; the exit code is 4 if one gives something else, or cannot be run.
+    """
     from intonaco.infra.lineage.reproduce import reproduce as repeat
 
     with open_workspace() as workspace:
         found = repeat(workspace, reference, lambda node: say(f"{node.function}: {node.verdict} ({node.seconds:.1f} s)"))
     lines = [f"{found.version}: {found.verdict}."]
-    return Answer(data=found.to_json(), lines=lines, rows=[_row(node) for node in found.nodes], next=f"intonaco models show {reference}")
+    rows, sound = [_row(node) for node in found.nodes], found.verdict in ("identical", "equal")
+    following = f"intonaco models show {reference}" if sound else f"intonaco why {found.nodes[-1].run} tells what the steps were made of"
+    return Answer(data=found.to_json(), lines=lines, rows=rows, next=following, exit_code=0 if sound else 4)
 
 
 def _row(node: "Node") -> dict[str, Any]:

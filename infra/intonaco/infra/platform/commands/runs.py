@@ -4,11 +4,12 @@ import click
 
 from intonaco.infra.platform.answers import Answer, answering
 from intonaco.infra.platform.cli import open_workspace
+from intonaco.infra.platform.groups import Commands
 
 __all__ = ["runs"]
 
 
-@click.group()
+@click.group(cls=Commands)
 def runs() -> None:
     """List runs and show their steps."""
 
@@ -22,8 +23,22 @@ def list_runs(limit: int) -> Answer:
 
     with open_workspace() as workspace:
         found = Runs(workspace).list(limit=limit)
-    rows = [{"run": each.id, "name": each.name, "status": each.status, "started": f"{each.started_at:%Y-%m-%d %H:%M:%S}", "seconds": each.seconds} for each in found]
-    return Answer(data={"runs": rows}, rows=rows, lines=[] if rows else ["Nothing has run yet."], next="intonaco runs show RUN" if rows else "intonaco demo")
+    rows = [
+        {
+            "run": each.id,
+            "name": each.name,
+            "status": each.status,
+            "started": f"{each.started_at:%Y-%m-%d %H:%M:%S}",
+            "seconds": each.seconds,
+        }
+        for each in found
+    ]
+    return Answer(
+        data={"runs": rows},
+        rows=rows,
+        lines=[] if rows else ["Nothing has run yet."],
+        next="intonaco runs show RUN" if rows else "intonaco demo",
+    )
 
 
 @runs.command()
@@ -48,7 +63,17 @@ def show(run: str) -> Answer:
         }
         for each in steps
     ]
-    data = {"run": record.id, "name": record.name, "status": record.status, "error": record.error, "code": record.code, "params": record.params, "steps": rows}
+    data = {
+        "run": record.id,
+        "name": record.name,
+        "status": record.status,
+        "error": record.error,
+        "code": record.code,
+        "params": record.params,
+        "steps": rows,
+    }
     logged = [{"name": each.name, "step": each.step, "value": each.value} for each in metrics]
     lines = [f"{record.name}: {record.status} {record.error}".rstrip()]
-    return Answer(data={**data, "metrics": logged}, lines=lines, rows=rows, next=f"intonaco why {record.id} tells what a step's key is made of")
+    return Answer(
+        data={**data, "metrics": logged}, lines=lines, rows=rows, next=f"intonaco why {record.id} tells what a step's key is made of"
+    )

@@ -7,6 +7,7 @@ import click
 
 from intonaco.infra.platform.answers import Answer, answering
 from intonaco.infra.platform.cli import open_workspace
+from intonaco.infra.platform.groups import Commands
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["tables"]
 
 
-@click.group()
+@click.group(cls=Commands)
 def tables() -> None:
     """List, show and ingest tables."""
 
@@ -29,7 +30,12 @@ def list_tables() -> Answer:
     with open_workspace() as workspace:
         rows = [_summary(workspace.tables.snapshot(name)) for name in workspace.tables.names(workspace.settings.project)]
     lines = [] if rows else ["There are no tables yet."]
-    return Answer(data={"tables": rows}, lines=lines, rows=rows, next="intonaco tables show NAME" if rows else "intonaco tables ingest NAME FILE.parquet")
+    return Answer(
+        data={"tables": rows},
+        lines=lines,
+        rows=rows,
+        next="intonaco tables show NAME" if rows else "intonaco tables ingest NAME FILE.parquet",
+    )
 
 
 @tables.command()
@@ -46,9 +52,17 @@ def show(name: str, rows: int) -> Answer:
         snapshot = workspace.tables.snapshot(f"{reference.project}/{reference.name}", version)
         data = workspace.tables.read(snapshot)
     first = data.slice(0, rows).to_pylist()
-    fields = [{"column": each.name, "type": each.dtype, "nullable": each.nullable, "nulls": data[each.name].null_count} for each in snapshot.schema]
+    fields = [
+        {"column": each.name, "type": each.dtype, "nullable": each.nullable, "nulls": data[each.name].null_count}
+        for each in snapshot.schema
+    ]
     answer = {**_summary(snapshot), "columns": fields, "first": first}
-    return Answer(data=answer, lines=[f"{snapshot.reference}: {snapshot.rows:,} rows"], rows=fields, next=f"intonaco tables show {name} --json for the first rows")
+    return Answer(
+        data=answer,
+        lines=[f"{snapshot.reference}: {snapshot.rows:,} rows"],
+        rows=fields,
+        next=f"intonaco tables show {name} --json for the first rows",
+    )
 
 
 @tables.command()
@@ -83,7 +97,9 @@ def _read(file: Path) -> "pa.Table":
     try:
         return _in_microseconds(csv.read_csv(file) if file.suffix == ".csv" else pq.read_table(file))
     except pa.ArrowException as error:
-        raise InvalidError(f"{file} cannot be read as {file.suffix or 'Parquet'}: {error}", hint="give a Parquet file, or a CSV file with a header") from error
+        raise InvalidError(
+            f"{file} cannot be read as {file.suffix or 'Parquet'}: {error}", hint="give a Parquet file, or a CSV file with a header"
+        ) from error
 
 
 def _in_microseconds(data: "pa.Table") -> "pa.Table":
@@ -105,4 +121,10 @@ def _version(text: str) -> int | None:
 
 
 def _summary(snapshot: "Snapshot") -> dict[str, Any]:
-    return {"table": snapshot.table, "version": snapshot.version, "rows": snapshot.rows, "columns": len(snapshot.schema), "digest": snapshot.digest}
+    return {
+        "table": snapshot.table,
+        "version": snapshot.version,
+        "rows": snapshot.rows,
+        "columns": len(snapshot.schema),
+        "digest": snapshot.digest,
+    }

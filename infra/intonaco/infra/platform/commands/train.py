@@ -8,6 +8,7 @@ import click
 
 from intonaco.infra.platform.answers import Answer, answering, say
 from intonaco.infra.platform.cli import open_workspace
+from intonaco.infra.platform.groups import Commands
 
 if TYPE_CHECKING:
     from intonaco.infra.platform.platform import Platform
@@ -20,8 +21,10 @@ __all__ = ["train"]
 _OWN = ("examples", "held-out", "set", "table", "at", "aside", "category", "labels", "register", "trials", "seed", "json", "help")
 
 
-class TaskTable(click.Group):
+class TaskTable(Commands):
     """One command for each task, `PLATFORM.TASK`; platforms are imported when they are asked for."""
+
+    noun = "task"
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_tasks())
@@ -29,13 +32,6 @@ class TaskTable(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         found = _tasks().get(cmd_name)
         return None if found is None else _command(cmd_name, *found)
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        from intonaco.core.schema import suggestion
-
-        if self.get_command(ctx, args[0]) is None:
-            raise click.UsageError(f"no task {args[0]!r}; {suggestion(args[0], _tasks())}", ctx)
-        return super().resolve_command(ctx, args)
 
 
 @click.command(cls=TaskTable)
@@ -52,7 +48,9 @@ def _tasks() -> dict[str, tuple[type["Platform"], type["Task"]]]:
 
 def _command(name: str, platform: type["Platform"], task: type["Task"]) -> click.Command:
     @click.option("--examples", metavar="MODULE:STEP", help="Import path of a step that makes the examples.")
-    @click.option("--held-out", metavar="MODULE:STEP", help="Import path of a step that makes held-out examples; by default the task splits them off.")
+    @click.option(
+        "--held-out", metavar="MODULE:STEP", help="Import path of a step that makes held-out examples; by default the task splits them off."
+    )
     @click.option("--set", "feature_set", help="A feature set, whose features make the examples.")
     @click.option("--table", help="A table, whose columns are the features: wine, or wine@3.")
     @click.option("--labels", help="The labels of the feature set's examples; of a table the columns to be told, by default the target.")
@@ -67,8 +65,7 @@ def _command(name: str, platform: type["Platform"], task: type["Task"]) -> click
         return _train(platform, task, given)
 
     summary = (task.__doc__ or "").strip().split("\n")[0]
-    made = click.command(name, help=summary)(_with_fields(command, task))
-    return made
+    return click.command(name, help=summary)(_with_fields(command, task))
 
 
 def _with_fields(command: Callable[..., None], task: type["Task"]) -> Callable[..., None]:
@@ -94,9 +91,21 @@ def _train(platform: type["Platform"], task: type["Task"], given: Mapping[str, A
         version = trained.register(given["register"]) if given["register"] else None
     overall = [cell for cell in trained.cells.to_json() if not cell["segment"]]
     told = version.short if version else "nothing (give --register NAME)"
-    lines = [f"Every step had its result already; {told} is as it was." if trained.memoized else f"Trained {told}, package {trained.package[:12]}."]
-    data = {"run": trained.run_id, "package": trained.package, "params": trained.params, "cells": trained.cells.to_json(), "memoized": trained.memoized}
-    following = f"intonaco report {version.short}, or intonaco deploy {version.model}" if version else f"intonaco runs show {trained.run_id}"
+    lines = [
+        f"Every step had its result already; {told} is as it was."
+        if trained.memoized
+        else f"Trained {told}, package {trained.package[:12]}."
+    ]
+    data = {
+        "run": trained.run_id,
+        "package": trained.package,
+        "params": trained.params,
+        "cells": trained.cells.to_json(),
+        "memoized": trained.memoized,
+    }
+    following = (
+        f"intonaco report {version.short}, or intonaco deploy {version.model}" if version else f"intonaco runs show {trained.run_id}"
+    )
     return Answer(data={**data, "version": version.reference if version else None}, lines=lines, rows=overall, next=following)
 
 

@@ -1,0 +1,98 @@
+"""What the catalog knows of one definition, for `intonaco features show`."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from intonaco.core.errors import MissingError
+from intonaco.core.references import Reference
+from intonaco.core.schema import Schema, suggestion
+from intonaco.infra.compute.timeline import duration_text
+from intonaco.infra.features.aggregates import Feature
+from intonaco.infra.features.progress import Progress
+from intonaco.infra.features.registry import Applied
+from intonaco.infra.features.sets import FeatureSet
+from intonaco.infra.features.store import FeatureStore
+from intonaco.infra.features.views import Entity, FeatureView
+from intonaco.infra.lineage.registry import Registry as Models
+from intonaco.infra.platform.moments import iso
+
+__all__ = ["page"]
+
+
+def page(store: FeatureStore, name: str) -> dict[str, Any]:
+    """A view, a set or an entity, looked for in this order, as plain values.
+
+    Raises
+    ------
+    MissingError
+        Nothing of this name and version is applied.
+    """
+    found = _found(store, name)
+    definition = found.definition
+    facts = {"kind": found.kind, "name": found.name, "version": found.version, "applied_at": iso(found.applied_us)}
+    told = {
+        "owner": definition.owner,
+        "description": definition.description,
+        "tags": () if isinstance(definition, Entity) else definition.tags,
+    }
+    if isinstance(definition, Entity):
+        return {**facts, **told, "keys": _keys(definition.keys), "features": []}
+    if isinstance(definition, FeatureSet):
+        return {**facts, **told, **_set(definition)}
+    return {**facts, **told, **_view(store, definition, found.version)}
+
+
+def _found(store: FeatureStore, name: str) -> Applied:
+    reference = Reference.parse(name, project=store.project)
+    version = int(reference.version) if reference.version.isdigit() else None
+    if reference.version and version is None:
+        raise MissingError(f"{reference.version!r} is not the version of a definition", hint="versions count from 1: eta@1", field=name)
+    for kind in ("view", "set", "entity"):
+        found = store.registry.find(kind, reference.name, version)
+        if found is not None:
+            return found
+    hint = suggestion(reference.name, {each.name for each in store.registry.search()})
+    raise MissingError(f"nothing named {name!r} is applied in project {store.project!r}", hint=hint, field=name)
+
+
+def _keys(schema: Schema) -> list[dict[str, Any]]:
+    return [{"name": key.name, "type": key.dtype} for key in schema]
+
+
+def _set(given: FeatureSet) -> dict[str, Any]:
+    uses = {use.prefix + feature.name: use.view.name for use in given.features for feature in use.features}
+    functions = {function.name: function.function for function in given.functions}
+    rows = [
+        {
+            "feature": each.name,
+            "type": each.dtype,
+            "from": f"view {uses[each.name]}" if each.name in uses else functions.get(each.name, "request"),
+        }
+        for each in given.outputs()
+    ]
+    return {"keys": _keys(given.inputs()), "features": rows}
+
+
+def _view(store: FeatureStore, view: FeatureView, version: int) -> dict[str, Any]:
+    places = {
+        place: Progress(store.workspace.catalog, store.project, view.name, version, place).mark() for place in ("hops", "online", "push")
+    }
+    models = Models(store.workspace, store.project).uses(f"view:{store.project}/{view.name}")
+    return {
+        "entity": view.entity.name,
+        "keys": _keys(view.entity.keys),
+        "features": list(_features(view.features)),
+        "source": f"table:{store.project}/{view.source.table}",
+        "time": view.source.time,
+        "valid_for": None if view.valid_for is None else duration_text(view.valid_for),
+        "delay": duration_text(view.delay),
+        "watermark": iso(places["hops"].until_us),
+        "online": "by pushes" if places["push"].sequence else iso(places["online"].until_us),
+        "used_by": [model.reference for model in models],
+    }
+
+
+def _features(features: Iterable[Feature]) -> Iterable[dict[str, Any]]:
+    for each in features:
+        window = {"over": duration_text(each.over_us), "hop": duration_text(each.hop_us)} if each.over_us else {"over": None, "hop": None}
+        yield {"feature": each.name, "kind": each.kind, "column": each.column, "type": each.dtype, **window, "default": each.default}
