@@ -5,20 +5,21 @@ from typing import Any
 
 import msgspec
 
+from intonaco.infra.features.labels import Labels
 from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.views import Entity, FeatureView, Use
 
 __all__ = ["Definition", "digest", "kind_of", "meaning"]
 
-Definition = Entity | FeatureView | FeatureSet
+Definition = Entity | FeatureView | FeatureSet | Labels
 
 #: Stands in front of what is hashed; another rule needs another number, so that old digests stay comparable.
 _RULE = 1
 
 
 def kind_of(definition: Definition) -> str:
-    """The word for it in the catalog: entity, view or set."""
-    return {Entity: "entity", FeatureView: "view", FeatureSet: "set"}[type(definition)]
+    """The word for it in the catalog: entity, view, set or labels."""
+    return {Entity: "entity", FeatureView: "view", FeatureSet: "set", Labels: "labels"}[type(definition)]
 
 
 def meaning(definition: Definition) -> dict[str, Any]:
@@ -27,6 +28,8 @@ def meaning(definition: Definition) -> dict[str, Any]:
         return {"keys": _keys(definition)}
     if isinstance(definition, FeatureView):
         return _view(definition)
+    if isinstance(definition, Labels):
+        return {name: getattr(definition, name) for name in ("table", "keys", "value", "final", "at")}
     uses = [_use(use) for use in definition.features]
     request = [(column.name, column.dtype, column.is_feature) for column in definition.request]
     functions = [(each.name, each.function, each.arguments) for each in definition.functions]

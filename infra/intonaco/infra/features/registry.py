@@ -14,14 +14,14 @@ from intonaco.infra.features.meaning import Definition, digest, kind_of
 from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.stored import decode, encode
 from intonaco.infra.features.tables import DEFINITIONS
-from intonaco.infra.features.views import Entity, FeatureView
+from intonaco.infra.features.views import FeatureView
 from intonaco.infra.storage.catalog import Catalog
 from intonaco.infra.storage.seals import seal, verify
 
 __all__ = ["Applied", "Registry", "Step"]
 
 TOPIC = "features"
-_KINDS = ("entity", "view", "set")
+_KINDS = ("entity", "view", "set", "labels")
 
 
 @frozen(kw_only=True)
@@ -154,7 +154,7 @@ _OUTER = DEFINITIONS.alias("newest")
 
 
 def expanded(definitions: Iterable[Definition]) -> list[Definition]:
-    """The definitions and all that they stand on, each once: entities, then views, then sets.
+    """The definitions and all that they stand on, each once: entities, then views, sets and labels.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def _below(definition: Definition) -> Sequence[Definition]:
 
 
 def _row(definition: Definition) -> dict[str, Any]:
-    tags = () if isinstance(definition, Entity) else definition.tags
+    tags = getattr(definition, "tags", ())
     return {
         "meaning": digest(definition),
         "body": encode(definition),
@@ -198,7 +198,7 @@ def _applied(row: Mapping[Any, Any]) -> Applied:
 
 def _matches(each: Applied, text: str, kind: str, tag: str, owner: str) -> bool:
     definition = each.definition
-    tags = () if isinstance(definition, Entity) else definition.tags
+    tags = getattr(definition, "tags", ())
     words = encode(definition).lower()
     return (
         (not kind or kind == each.kind) and (not tag or tag in tags) and (not owner or owner == definition.owner) and text.lower() in words

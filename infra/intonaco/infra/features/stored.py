@@ -9,6 +9,7 @@ from intonaco.core.errors import CorruptError, SchemaError
 from intonaco.core.schema import Schema
 from intonaco.infra.features.aggregates import Feature
 from intonaco.infra.features.functions import RequestFunction
+from intonaco.infra.features.labels import Labels
 from intonaco.infra.features.meaning import Definition
 from intonaco.infra.features.sets import FeatureSet, RequestColumn
 from intonaco.infra.features.views import Entity, FeatureView, TableSource, Use
@@ -32,6 +33,9 @@ def decode(kind: str, body: str) -> Definition:
 def _plain(definition: Definition) -> dict[str, Any]:
     if isinstance(definition, Entity):
         return _entity(definition)
+    if isinstance(definition, Labels):
+        labels: dict[str, Any] = msgspec.to_builtins(definition)
+        return labels
     return _view(definition) if isinstance(definition, FeatureView) else _set(definition)
 
 
@@ -75,4 +79,9 @@ def _read_set(stored: Mapping[str, Any]) -> FeatureSet:
     return FeatureSet(**{**stored, **parts})
 
 
-_READERS: Mapping[str, Callable[[Mapping[str, Any]], Definition]] = {"entity": _read_entity, "view": _read_view, "set": _read_set}
+_READERS: Mapping[str, Callable[[Mapping[str, Any]], Definition]] = {
+    "entity": _read_entity,
+    "view": _read_view,
+    "set": _read_set,
+    "labels": lambda stored: Labels(**stored),
+}

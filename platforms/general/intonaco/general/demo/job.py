@@ -9,7 +9,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from intonaco.general.correction import Correction
-from intonaco.general.demo.definitions import ARRIVALS, DEFINITIONS
+from intonaco.general.demo.definitions import DEFINITIONS
 from intonaco.general.demo.memory import MemoryWatch
 from intonaco.general.demo.online import compare_online
 from intonaco.general.demo.page import page
@@ -84,7 +84,7 @@ class Job:
         flown = self._ingest(run)
         sources = self._derive(run, flown)
         self._say("defining features")
-        platform.features.apply([each for each in DEFINITIONS if each is not ARRIVALS])
+        platform.features.apply(DEFINITIONS)
         happened = run.call(outcomes, flights=flown["flights"])
         learn, held_out = (self._examples(run, part, happened, sources) for part in ("training", "held_out"))
         self._say(f"searching {TRIALS} settings, training, evaluating")
