@@ -77,4 +77,6 @@ def importance(model: "lightgbm.Booster", most: int = 20) -> Chart:
     order = np.argsort(-gain, kind="stable")[:most]
     names = model.feature_name()
     share = gain / max(gain.sum(), 1e-300)
-    return Chart("What the trees use", form="bar", x=[names[i] for i in order], series={"share of gain": share[order]}, y_label="share of all gain")
+    return Chart(
+        "What the trees use", form="bar", x=[names[i] for i in order], series={"share of gain": share[order]}, y_label="share of all gain"
+    )

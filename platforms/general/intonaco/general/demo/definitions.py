@@ -26,7 +26,9 @@ _MINUTES = dict.fromkeys(("gain", "air_excess", "headwind", "on_ground"), "float
 
 landed = TableSource("arrivals", {**_TEXT, **_MINUTES}, time="arrival")
 left = TableSource("departures", {"origin": "str", "dep_delay": "float64"}, time="departure")
-observed = TableSource("weather", {"origin": "str", **dict.fromkeys(("temp", "humid", "wind_dir", "wind_speed", "visib"), "float64?")}, time="time_hour")
+observed = TableSource(
+    "weather", {"origin": "str", **dict.fromkeys(("temp", "humid", "wind_dir", "wind_speed", "visib"), "float64?")}, time="time_hour"
+)
 surveyed = TableSource("routes", {"origin": "str", "dest": "str", **dict.fromkeys(("still_air", "lat", "lon"), "float64?")}, time="since")
 
 origin = Entity("origin", {"origin": "str"})

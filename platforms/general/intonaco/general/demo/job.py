@@ -86,13 +86,18 @@ class Job:
         self._say("defining features")
         platform.features.apply(DEFINITIONS)
         happened = run.call(outcomes, flights=flown["flights"])
-        learn, held_out = (self._examples(run, part, happened, sources) for part in ("training", "held_out"))
-        self._say(f"searching {TRIALS} settings, training, evaluating")
-        trained = platform.train(TASK, learn, held_out=held_out, trials=TRIALS, seed=7)
+        held_out = self._examples(run, "held_out", happened, sources)
+        trained = self._train(platform, self._examples(run, "training", happened, sources), held_out)
         version = trained.register(ENDPOINT)
         self._say(f"{version.short}: {'registered' if version.new else 'as before, nothing new to register'}")
-        platform.deploy(ENDPOINT, version) if version.new else None
-        return self._prove(platform, run, memory, _Made(trained, version.short, version.new, learn, held_out, happened, sources))
+        made = _Made(trained, version.short, version.new, held_out, happened, sources)
+        if made.deployment(platform.project).routes not in [each.routes for each in platform.deployments.wanted()]:
+            platform.deploy(ENDPOINT, version)
+        return self._prove(platform, run, memory, made)
+
+    def _train(self, platform: GeneralPlatform, learn: Outcome[Examples], held_out: Outcome[Examples]) -> Trained:
+        self._say(f"searching {TRIALS} settings, training, evaluating")
+        return platform.train(TASK, learn, held_out=held_out, trials=TRIALS, seed=7)
 
     def _prove(self, platform: GeneralPlatform, run: Run, memory: MemoryWatch, made: "_Made") -> Result:
         """What was made holds online as in batch, and over time."""
@@ -147,7 +152,6 @@ class _Made:
     trained: Trained
     version: str
     new: bool
-    learn: Outcome[Examples]
     held_out: Outcome[Examples]
     outcomes: Outcome[Snapshot]
     sources: list[Outcome[Snapshot]]

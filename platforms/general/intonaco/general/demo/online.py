@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from intonaco.general.demo.server import running
 from intonaco.infra import Endpoint, Examples, FeatureStore, Snapshot, Workspace, step
 from intonaco.infra.compute.arrays import times
 from intonaco.infra.features.plan import ReadPlan
+from intonaco.infra.features.views import FeatureView
 from intonaco.infra.platform.rows import request_body, rows_of_columns
 from intonaco.infra.serving.deployment import Deployment
 
@@ -47,11 +48,11 @@ def _ask_all(workspace: Workspace, asker: "_Asker", asked: Examples, sources: li
     features.clear_online(ETA)
     features.materialize(ETA, int(asked.moments[0]))
     writer = features.writer([ETA])
-    tables = {source.table.partition("/")[2] for source in sources}
-    logs = [_Log.of(workspace, view.view.source.table, view.view.source.time) for view in _one_a_table(writer.views) if view.view.source.table in tables]
+    since = int(asked.moments[0])
+    views = {each.view.source.table: each.view for each in writer.views}
+    logs = [_Log.of(workspace, source, views[_table(source)], since) for source in sources]
     requests = rows_of_columns(given(asked))
     answers: dict[str, list[Any]] = {}
-    since = int(asked.moments[0])
     for row, at_us in enumerate(asked.moments.tolist()):
         events = {log.table: happened for log in logs if (happened := log.between(since, at_us)).num_rows}
         if events:
@@ -62,12 +63,8 @@ def _ask_all(workspace: Workspace, asker: "_Asker", asked: Examples, sources: li
     return answers
 
 
-def _one_a_table(views: Any) -> Iterator[Any]:
-    seen: set[str] = set()
-    for each in views:
-        if each.view.source.table not in seen:
-            seen.add(each.view.source.table)
-            yield each
+def _table(source: Snapshot) -> str:
+    return source.table.partition("/")[2]
 
 
 @frozen
@@ -79,12 +76,13 @@ class _Log:
     at_us: NDArray[np.int64]
 
     @classmethod
-    def of(cls, workspace: Workspace, table: str, time: str) -> "_Log":
-        """The newest version of the table, events without a time left out."""
-        data = workspace.tables.read(workspace.tables.snapshot(f"{workspace.settings.project}/{table}"))
-        moments, known = times(data, time, table)
-        order = np.argsort(np.where(known, moments, np.iinfo(np.int64).max), kind="stable")[: int(known.sum())]
-        return cls(table, data.take(pa.array(order)), moments[order])
+    def of(cls, workspace: Workspace, source: Snapshot, view: FeatureView, since_us: int) -> "_Log":
+        """The events of a table from a moment on; those without a time are left out."""
+        data = workspace.tables.read(source)
+        moments, known = times(data, view.source.time, source.table)
+        later = np.flatnonzero(known & (moments >= since_us))
+        order = later[np.argsort(moments[later], kind="stable")]
+        return cls(_table(source), data.take(pa.array(order)), moments[order])
 
     def between(self, since_us: int, until_us: int) -> pa.Table:
         """Events from `since_us` on and before `until_us`."""
@@ -130,7 +128,9 @@ def _plain(column: Any) -> list[Any]:
 def _different(online: Mapping[str, list[Any]], batch: Mapping[str, list[Any]]) -> dict[str, int]:
     """Columns to the number of rows in which they differ, of values, types or signs of zero; columns that only one side has."""
     names = sorted(online.keys() ^ batch.keys())
-    rows = {name: sum(_bits(a) != _bits(b) for a, b in zip(online[name], batch[name], strict=True)) for name in online.keys() & batch.keys()}
+    rows = {
+        name: sum(_bits(a) != _bits(b) for a, b in zip(online[name], batch[name], strict=True)) for name in online.keys() & batch.keys()
+    }
     return {**dict.fromkeys(names, -1), **{name: count for name, count in sorted(rows.items()) if count}}
 
 

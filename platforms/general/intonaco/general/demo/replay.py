@@ -44,4 +44,6 @@ def _record(workspace: Workspace, endpoint: Endpoint, held_out: Examples) -> int
 
 def given(examples: Examples) -> Columns:
     """What a request for these flights holds: keys and request columns."""
-    return {name: examples.columns[name] if name in examples.columns else examples.segments[name] for name in examples.read_plan.inputs.names}
+    return {
+        name: examples.columns[name] if name in examples.columns else examples.segments[name] for name in examples.read_plan.inputs.names
+    }

@@ -127,7 +127,6 @@ def _delayed(planned: NDArray[np.int64], delay_min: pa.ChunkedArray) -> pa.Chunk
     return pc.add(pa.array(planned), pc.multiply(minutes, MINUTE_US)).cast(pa.timestamp("us", tz="UTC"))
 
 
-@cache
 def _read(name: str) -> pa.Table:
     types: dict[str, pa.DataType] = dict.fromkeys(_NUMBERS[name], pa.float64())
     if name in ("flights", "weather"):

@@ -37,7 +37,12 @@ def ingest(workspace: Workspace, table: Literal["flights", "weather_raw", "plane
 def derive(workspace: Workspace, table: Literal["arrivals", "departures", "weather", "routes"], sources: list[Snapshot]) -> Snapshot:
     """A table of events, made from ingested ones."""
     data = [workspace.tables.read(source) for source in sources]
-    made: dict[str, Callable[..., pa.Table]] = {"arrivals": events.arrivals, "departures": events.departures, "weather": events.weather_reports, "routes": events.routes}
+    made: dict[str, Callable[..., pa.Table]] = {
+        "arrivals": events.arrivals,
+        "departures": events.departures,
+        "weather": events.weather_reports,
+        "routes": events.routes,
+    }
     return _write(workspace, table, made[table](*data), [])
 
 
