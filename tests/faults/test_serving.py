@@ -30,6 +30,15 @@ Told = tuple[float, int, dict[str, Any]]
 @pytest.fixture
 def server(served: Workspace) -> Iterator[RunningServer]:
     deploy_multiplier(served, wait_s=0)
+    with running_server(served.root) as server:
+        server.wait_ready("twice")
+        yield server
+
+
+@pytest.fixture
+def hasty(served: Workspace) -> Iterator[RunningServer]:
+    """A server with a short deadline."""
+    deploy_multiplier(served, wait_s=0)
     with running_server(served.root, serving__deadline_s=1.5) as server:
         server.wait_ready("twice")
         yield server
@@ -161,7 +170,8 @@ def test_a_version_that_cannot_be_served_leaves_the_old_one_answering(server: Ru
     assert {(status, told.get("model_version")) for _, status, told in answers} == {(200, "1")}
 
 
-def test_a_worker_that_hangs_is_replaced_and_other_endpoints_never_wait(server: RunningServer, served: Workspace) -> None:
+def test_a_worker_that_hangs_is_replaced_and_other_endpoints_never_wait(hasty: RunningServer, served: Workspace) -> None:
+    server = hasty
     deploy_multiplier(served, "thrice", 3.0)
     told: list[tuple[int, dict[str, Any], float]] = []
 

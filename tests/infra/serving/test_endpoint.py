@@ -14,7 +14,17 @@ from attrs import frozen
 from intonaco.core.columns import Column, Columns
 from intonaco.core.errors import InvalidError, MissingError, SchemaError
 from intonaco.core.schema import Schema
-from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, RequestColumn, TableSource, columns, count, difference, mean
+from intonaco.infra.features.definitions import (
+    Entity,
+    FeatureSet,
+    FeatureView,
+    RequestColumn,
+    TableSource,
+    columns,
+    count,
+    difference,
+    mean,
+)
 from intonaco.infra.features.reader import OnlineReader
 from intonaco.infra.features.status import Status
 from intonaco.infra.features.store import FeatureStore
@@ -23,6 +33,7 @@ from intonaco.infra.serving.channel import AnswerFrames, Frame
 from intonaco.infra.serving.deployment import Deployment, Route
 from intonaco.infra.serving.endpoint import Endpoint
 from intonaco.infra.serving.ledger import Ledger, declare
+from intonaco.infra.serving.ledgerrecords import layouts_of
 from intonaco.infra.serving.scorer import Scorer
 from intonaco.infra.serving.servable import Servable, Signature
 from intonaco.infra.serving.spool import Spool
@@ -117,7 +128,9 @@ def test_the_same_rows_answer_alike_in_batch_and_through_the_protocol(endpoint: 
 def test_the_ledger_keeps_what_the_model_saw(store: FeatureStore, endpoint: Endpoint) -> None:
     workspace = store.workspace
     folder = workspace.home / "spool" / "default"
-    spool = Spool(folder / "eta", declare(workspace, endpoint), 1 << 30)
+    layouts = layouts_of("default", "eta", endpoint.scorers)
+    declare(workspace, layouts.values())
+    spool = Spool(folder / "eta", layouts, 1 << 30)
     list(AnswerFrames().feed(Batcher(endpoint, spool).answer([asked(1, ["UA", "nobody"], [5.0, None], 40 * HOUR)])))
     spool.close()
     SpoolMover(folder, "default", workspace.stream).move()

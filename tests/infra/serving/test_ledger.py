@@ -15,7 +15,7 @@ from intonaco.core.schema import Schema
 from intonaco.infra.serving.deployment import Deployment, Route
 from intonaco.infra.serving.endpoint import Endpoint
 from intonaco.infra.serving.ledger import Ledger, declare
-from intonaco.infra.serving.ledgerrecords import Layout
+from intonaco.infra.serving.ledgerrecords import Layout, layouts_of
 from intonaco.infra.serving.scorer import Answer, Scorer
 from intonaco.infra.serving.servable import Servable, Signature
 from intonaco.infra.serving.spool import FRAME, Spool, frames
@@ -54,7 +54,9 @@ def batch(first: int, rows: int) -> tuple[dict[str, Column], Answer, NDArray[np.
 
 def spooled(workspace: Workspace, endpoint: Endpoint, limit: int = 1 << 30) -> tuple[Spool, SpoolMover]:
     folder = workspace.home / "spool" / "default"
-    spool = Spool(folder / "eta", declare(workspace, endpoint), limit)
+    layouts = layouts_of("default", "eta", endpoint.scorers)
+    declare(workspace, layouts.values())
+    spool = Spool(folder / "eta", layouts, limit)
     return spool, SpoolMover(folder, "default", workspace.stream)
 
 

@@ -62,10 +62,14 @@ class Child:
                     return int(line.split()[1]) / 1024
         return 0.0
 
-    def kill(self) -> None:
-        """Kill it and all that it started, and reap it."""
+    def strike(self) -> None:
+        """Kill it and all that it started; its end is then heard on its socket."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
+
+    def kill(self) -> None:
+        """Kill it and all that it started, reap it, and close its socket."""
+        self.strike()
         self.process.wait(10)
         self.control.close()
 

@@ -2,7 +2,7 @@
 
 import itertools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,17 +42,14 @@ class Progress:
     dropped: int
 
 
-def declare(workspace: "Workspace", endpoint: Endpoint) -> dict[int, Layout]:
-    """Put the layouts of an endpoint's versions into the catalog, before anything is recorded with them."""
-    deployment = endpoint.deployment
-    layouts = {version: Layout.of(deployment.project, deployment.endpoint, scorer) for version, scorer in endpoint.scorers.items()}
+def declare(workspace: "Workspace", layouts: Iterable[Layout]) -> None:
+    """Put layouts into the catalog, before anything that is recorded with them is read."""
     with workspace.catalog.transaction() as connection:
         known = set(connection.execute(sql.select(LAYOUTS.c.digest)).scalars())
-        for digest, layout in {layout.digest: layout for layout in layouts.values()}.items():
+        for digest, layout in {layout.digest: layout for layout in layouts}.items():
             if digest not in known:
                 row = {"digest": digest, "project": layout.project, "endpoint": layout.endpoint, "fields": layout.to_json()}
                 connection.execute(sql.insert(LAYOUTS).values(**row))
-    return layouts
 
 
 @define(eq=False)
@@ -71,7 +68,8 @@ class Ledger:
 
     def record(self, endpoint: Endpoint, given: Columns, answer: Answer, at_us: NDArray[np.int64], ids: Sequence[str] = ()) -> int:
         """Keep predictions that were made without a server, one id a row; durable on return. The number of rows."""
-        layout = declare(self.workspace, endpoint)[answer.version]
+        layout = Layout.of(self.project, endpoint.deployment.endpoint, endpoint.scorers[answer.version])
+        declare(self.workspace, [layout])
         rows = rows_of(given)
         prefix = uuid.uuid4().hex[:16]
         names = list(ids) or [f"{prefix}-{row}" for row in range(rows)]

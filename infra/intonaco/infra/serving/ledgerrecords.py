@@ -20,7 +20,7 @@ from intonaco.core.errors import CorruptError, InvalidError, SchemaError
 from intonaco.core.schema import Field, Schema
 from intonaco.infra.serving.scorer import Answer, Scorer
 
-__all__ = ["HEADER", "RESERVED", "Layout", "decode_header", "decode_record", "encode_record"]
+__all__ = ["HEADER", "RESERVED", "Layout", "decode_header", "decode_record", "encode_record", "layouts_of"]
 
 HEADER: Final = struct.Struct("<QI16s")
 RESERVED: Final = Schema.of(
@@ -80,6 +80,11 @@ class Layout:
         stored = msgspec.json.decode(text)
         schemas = (Schema.from_json(stored[name]) for name in ("given", "features", "outputs"))
         return cls(stored["project"], stored["endpoint"], *schemas)
+
+
+def layouts_of(project: str, endpoint: str, scorers: Mapping[int, Scorer]) -> dict[int, Layout]:
+    """The layouts of an endpoint's versions."""
+    return {version: Layout.of(project, endpoint, scorer) for version, scorer in scorers.items()}
 
 
 def _open(schema: Schema) -> Schema:

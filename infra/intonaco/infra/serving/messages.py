@@ -94,9 +94,10 @@ class Condition(Struct, tag=True, frozen=True):
 
 
 class Ready(Struct, tag=True, frozen=True):
-    """From a worker: it can answer; its metadata is the protocol's."""
+    """From a worker: it can answer; its metadata is the protocol's, its layouts are the ledger's."""
 
     metadata: str
+    layouts: list[str]
 
 
 class Failed(Struct, tag=True, frozen=True):

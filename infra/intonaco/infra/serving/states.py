@@ -17,6 +17,7 @@ __all__ = ["ALIVE_S", "Server", "State", "States"]
 
 #: A server that has not been heard of for so long is gone.
 ALIVE_S = 3.0
+_FORGET_US = 3_600_000_000
 
 
 @frozen(kw_only=True)
@@ -57,10 +58,12 @@ class States:
     catalog: "Catalog"
 
     def beat(self, server: Server) -> None:
-        """Tell that the server runs; what other servers of the project left behind long ago is removed."""
+        """Tell that the server runs; what servers that were killed left behind is removed an hour later."""
         now = time.time_ns() // 1000
         with self.catalog.transaction() as connection:
-            connection.execute(sql.delete(SERVERS).where(SERVERS.c.server == server.server))
+            connection.execute(sql.delete(SERVERS).where(sql.or_(SERVERS.c.server == server.server, SERVERS.c.beat_us < now - _FORGET_US)))
+            left = (STATES.c.server != server.server, STATES.c.server.not_in(sql.select(SERVERS.c.server)))
+            connection.execute(sql.delete(STATES).where(STATES.c.at_us < now - _FORGET_US, *left))
             values = {"server": server.server, "project": server.project, "url": server.url, "pid": server.pid, "beat_us": now}
             connection.execute(sql.insert(SERVERS).values(**values))
 

@@ -15,7 +15,23 @@ from intonaco.core.errors import IntonacoError, UnavailableError
 from intonaco.infra.serving import messages
 from intonaco.infra.serving.children import Child, Worker, start_worker
 from intonaco.infra.serving.deployments import TOPIC, Deployments
-from intonaco.infra.serving.messages import Attach, Condition, Drain, Drained, Failed, Gauges, Hung, Listening, Ready, Refuse, Remove, Stop, Want
+from intonaco.infra.serving.ledger import declare
+from intonaco.infra.serving.ledgerrecords import Layout
+from intonaco.infra.serving.messages import (
+    Attach,
+    Condition,
+    Drain,
+    Drained,
+    Failed,
+    Gauges,
+    Hung,
+    Listening,
+    Ready,
+    Refuse,
+    Remove,
+    Stop,
+    Want,
+)
 from intonaco.infra.serving.slots import Slot
 from intonaco.infra.serving.spoolmover import SpoolMover
 from intonaco.infra.serving.states import Server, State, States
@@ -31,6 +47,7 @@ _LOOK_S = 0.2
 _BEAT_S = 1.0
 _MOVE_S = 0.5
 _FRONT_DEATHS = 5
+_LOAD_S = 300.0
 _FromFront: Any = Listening | Hung | Drained
 _FromWorker: Any = Condition | Ready | Failed
 
@@ -50,6 +67,7 @@ class Supervisor:
     on_ready: Callable[[], None]
     slots: dict[str, Slot] = field(factory=dict, init=False)
     front: Child = field(init=False)
+    _declared: set[str] = field(factory=set, init=False)
     _deaths: int = field(default=0, init=False)
     _front_deaths: int = field(default=0, init=False)
     _stopping: bool = field(default=False, init=False)
@@ -88,6 +106,9 @@ class Supervisor:
         for slot in self.slots.values():
             if slot.due(now):
                 self._start(slot)
+            if slot.coming is not None and now - slot.coming.started_at > _LOAD_S:
+                slot.coming.reason = f"was not ready within {_LOAD_S:g} s"
+                slot.coming.child.strike()
             slot.settle(now)
         if now - self._beat_at >= _BEAT_S:
             self._beat_at = now
@@ -164,7 +185,7 @@ class Supervisor:
                 self.on_ready()
             case Hung(number) if number in self._workers:
                 self._workers[number][1].reason = f"hung for {self.workspace.settings.serving.deadline_s:g} s"
-                self._workers[number][1].child.kill()
+                self._workers[number][1].child.strike()
             case Drained(number) if number in self._workers:
                 slot, worker = self._workers[number]
                 if slot.current is not None and slot.retiring is worker:
@@ -180,10 +201,21 @@ class Supervisor:
                 worker.conditions.append(name)
             case Failed(reason):
                 worker.reason = reason
-            case Ready(metadata) if slot.coming is worker:
+            case Ready(metadata, layouts) if slot.coming is worker:
+                self._declare(worker, layouts)
                 self._switch(slot, worker, metadata)
             case None:
                 self._bury(worker)
+
+    def _declare(self, worker: Worker, layouts: list[str]) -> None:
+        """Let the catalog know what the worker's records hold, once for each kind, so that a restart needs no catalog."""
+        if not self._declared.issuperset(layouts):
+            try:
+                declare(self.workspace, map(Layout.from_json, layouts))
+                self._declared.update(layouts)
+            except UnavailableError as error:
+                worker.reason = f"cannot keep its ledger: {error}"
+                worker.child.strike()
 
     def _switch(self, slot: Slot, worker: Worker, metadata: str) -> None:
         versions = [route.version for route in worker.deployment.routes]
@@ -242,7 +274,7 @@ class Supervisor:
         for _, worker in list(self._workers.values()):
             if worker.child.anonymous_mb() > limit:
                 worker.reason = f"took more than its {limit} MB of memory"
-                worker.child.kill()
+                worker.child.strike()
 
     # -- what is told
 

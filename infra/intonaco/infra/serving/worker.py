@@ -20,7 +20,7 @@ from intonaco.infra.serving.batcher import Batcher
 from intonaco.infra.serving.channel import RequestFrames
 from intonaco.infra.serving.deployment import Deployment
 from intonaco.infra.serving.endpoint import Endpoint
-from intonaco.infra.serving.ledger import declare
+from intonaco.infra.serving.ledgerrecords import layouts_of
 from intonaco.infra.serving.messages import Condition, Failed, Ready, send
 from intonaco.infra.serving.processlife import die_with_parent, ignore_interrupts, settle_memory
 from intonaco.infra.serving.spool import Spool
@@ -66,9 +66,10 @@ def run(job: Job, frames: socket.socket, control: socket.socket) -> None:
         Endpoint.open(workspace, deployment, report=lambda condition: send(control, Condition(condition))) as endpoint,
     ):
         described = metadata(deployment.endpoint, [route.version for route in deployment.routes], endpoint.inputs, endpoint.outputs)
-        batcher = Batcher(endpoint, _recorder(workspace, job, endpoint))
+        layouts = layouts_of(deployment.project, deployment.endpoint, endpoint.scorers)
+        batcher = Batcher(endpoint, Spool(Path(job.spool), layouts, workspace.settings.serving.ledger_limit_bytes))
         settle_memory()
-        send(control, Ready(described.decode()))
+        send(control, Ready(described.decode(), [layout.to_json() for layout in layouts.values()]))
         answer_all(batcher, frames)
 
 
@@ -79,10 +80,6 @@ def answer_all(batcher: Batcher, frames: socket.socket) -> None:
         waiting = received.feed(data)
         if waiting:
             frames.sendall(batcher.answer(waiting))
-
-
-def _recorder(workspace: Workspace, job: Job, endpoint: Endpoint) -> Spool:
-    return Spool(Path(job.spool), declare(workspace, endpoint), workspace.settings.serving.ledger_limit_bytes)
 
 
 def _end_with(control: socket.socket) -> None:
