@@ -8,6 +8,8 @@ from intonaco.core.references import Reference
 from intonaco.core.schema import Schema, suggestion
 from intonaco.infra.compute.timeline import duration_text
 from intonaco.infra.features.aggregates import Feature
+from intonaco.infra.features.labels import Labels
+from intonaco.infra.features.meaning import Definition
 from intonaco.infra.features.progress import Progress
 from intonaco.infra.features.registry import Applied
 from intonaco.infra.features.sets import FeatureSet
@@ -20,7 +22,7 @@ __all__ = ["page"]
 
 
 def page(store: FeatureStore, name: str) -> dict[str, Any]:
-    """A view, a set or an entity, looked for in this order, as plain values.
+    """A view, a set, an entity or labels, looked for in this order, as plain values.
 
     Raises
     ------
@@ -30,16 +32,18 @@ def page(store: FeatureStore, name: str) -> dict[str, Any]:
     found = _found(store, name)
     definition = found.definition
     facts = {"kind": found.kind, "name": found.name, "version": found.version, "applied_at": iso(found.applied_us)}
-    told = {
-        "owner": definition.owner,
-        "description": definition.description,
-        "tags": () if isinstance(definition, Entity) else definition.tags,
-    }
+    told = {"owner": definition.owner, "description": definition.description, "tags": getattr(definition, "tags", ())}
+    return {**facts, **told, **_body(store, definition, found.version)}
+
+
+def _body(store: FeatureStore, definition: Definition, version: int) -> dict[str, Any]:
     if isinstance(definition, Entity):
-        return {**facts, **told, "keys": _keys(definition.keys), "features": []}
-    if isinstance(definition, FeatureSet):
-        return {**facts, **told, **_set(definition)}
-    return {**facts, **told, **_view(store, definition, found.version)}
+        return {"keys": _keys(definition.keys), "features": []}
+    if isinstance(definition, Labels):
+        keys = [{"name": name} for name in definition.keys]
+        columns = {name: getattr(definition, name) for name in ("value", "final", "at")}
+        return {"keys": keys, "features": [], "source": f"table:{store.project}/{definition.table}", **columns}
+    return _set(definition) if isinstance(definition, FeatureSet) else _view(store, definition, version)
 
 
 def _found(store: FeatureStore, name: str) -> Applied:
@@ -47,7 +51,7 @@ def _found(store: FeatureStore, name: str) -> Applied:
     version = int(reference.version) if reference.version.isdigit() else None
     if reference.version and version is None:
         raise MissingError(f"{reference.version!r} is not the version of a definition", hint="versions count from 1: eta@1", field=name)
-    for kind in ("view", "set", "entity"):
+    for kind in ("view", "set", "entity", "labels"):
         found = store.registry.find(kind, reference.name, version)
         if found is not None:
             return found

@@ -20,7 +20,6 @@ from intonaco.infra.lineage.registry import Registry, Version
 from intonaco.infra.lineage.report import Report
 from intonaco.infra.lineage.runs import Runs
 from intonaco.infra.lineage.steps import Outcome
-from intonaco.infra.platform.declared import declared
 from intonaco.infra.platform.rows import columns_of_rows, rows_of_columns
 from intonaco.infra.platform.tabular import table_examples, table_snapshot
 from intonaco.infra.platform.task import Task
@@ -71,12 +70,11 @@ class Platform:
         Parameters
         ----------
         labels
-            `Labels`, or the name of such in the modules of definitions that the settings name.
+            `Labels`, or the name of applied ones.
         rows
             Keys, moments and request columns; by default those of the labels' table.
         """
-        named = declared(self.workspace).labels_named(labels) if isinstance(labels, str) else labels
-        return self.features.training_set(feature_set, rows, labels=named)
+        return self.features.training_set(feature_set, rows, labels=labels)
 
     def examples(
         self, table: str, *, labels: Sequence[str], at: str = "", aside: Sequence[str] = (), categories: Sequence[str] = ()

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["features"]
 
+#: What to do with a definition that was shown.
+_NEXT = {
+    "view": "intonaco features materialize {}",
+    "set": "intonaco features get {} --keys JSON",
+    "entity": "intonaco features search {}",
+    "labels": "intonaco train PLATFORM.TASK --set SET --labels {}",
+}
+
 
 @click.group(cls=Commands)
 def features() -> None:
@@ -86,7 +94,7 @@ def get(name: str, keys: str, at_us: int | None, offline: bool) -> Answer:
 @click.argument("name", metavar="NAME")
 @answering
 def show(name: str) -> Answer:
-    """Show a view, a set or an entity: NAME, or NAME@VERSION."""
+    """Show a view, a set, an entity or labels: NAME, or NAME@VERSION."""
     from intonaco.infra.platform.featurepages import page
 
     with open_workspace() as workspace:
@@ -94,13 +102,12 @@ def show(name: str) -> Answer:
     kind, rows = shown["kind"], shown["features"] or shown["keys"]
     lines = [f"{kind} {shown['name']}, version {shown['version']}: {shown['description'] or 'without a description'}"]
     lines += [f"{word}: {shown[word]}" for word in ("owner", "source", "watermark") if shown.get(word)]
-    nexts = {"view": "intonaco features materialize", "set": "intonaco features get --keys JSON", "entity": "intonaco features search"}
-    return Answer(data=shown, lines=lines, rows=rows, next=f"{nexts[kind]} {shown['name']}")
+    return Answer(data=shown, lines=lines, rows=rows, next=_NEXT[kind].format(shown["name"]))
 
 
 @features.command()
 @click.argument("text", default="")
-@click.option("--kind", type=click.Choice(["entity", "view", "set"]), default=None, help="Only these.")
+@click.option("--kind", type=click.Choice(["entity", "view", "set", "labels"]), default=None, help="Only these.")
 @click.option("--tag", default="", help="Only what has this tag.")
 @click.option("--owner", default="", help="Only what is theirs.")
 @answering
@@ -130,7 +137,7 @@ def _defined(verb: str) -> Answer:
     from intonaco.infra.platform.declared import declared
 
     with open_workspace() as workspace:
-        definitions = declared(workspace).definitions
+        definitions = declared(workspace)
         steps: Sequence[Step] = getattr(_store(workspace), verb)(definitions)
     rows = [asdict(step) for step in steps]
     changes = [row for row in rows if row["action"] != "same"]

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["reproduce"]
 
+_SHOWN = 5
+
 
 @click.command()
 @click.argument("reference")
@@ -37,6 +39,6 @@ def _row(node: "Node") -> dict[str, Any]:
         "step": name,
         "verdict": node.verdict,
         "reason": node.reason,
-        "changed": "; ".join(node.changes),
+        "changed": "; ".join([*node.changes[:_SHOWN], *([f"and {more} more (--json)"] if (more := len(node.changes) - _SHOWN) > 0 else [])]),
         "seconds": round(node.seconds, 1),
     }

@@ -1,5 +1,6 @@
 """`intonaco tables`: tables in versions."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,15 +71,16 @@ def show(name: str, rows: int) -> Answer:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--replace", is_flag=True, help="Instead of appending; older versions stay readable.")
 @click.option("--not-null", multiple=True, metavar="COLUMN", help="Refuse rows in which the column is null.")
+@click.option("--null", multiple=True, metavar="TEXT", help="In a CSV file stands for a missing value, beside an empty field.")
 @click.option("--unique", multiple=True, metavar="COLUMN", help="Refuse rows that repeat these columns together.")
 @answering
-def ingest(name: str, file: Path, replace: bool, not_null: tuple[str, ...], unique: tuple[str, ...]) -> Answer:
+def ingest(name: str, file: Path, replace: bool, not_null: tuple[str, ...], null: tuple[str, ...], unique: tuple[str, ...]) -> Answer:
     """Write a Parquet or CSV file to a table, as one commit."""
     from intonaco.infra.storage.checks import Check, NotNull, Unique
 
     checks: list[Check] = [*([NotNull(not_null)] if not_null else []), *([Unique(unique)] if unique else [])]
     with open_workspace() as workspace:
-        snapshot = _ingest(workspace, name, _read(file), "replace" if replace else "append", checks)
+        snapshot = _ingest(workspace, name, _read(file, null), "replace" if replace else "append", checks)
     summary = _summary(snapshot)
     return Answer(data=summary, lines=[f"{snapshot.reference} has {snapshot.rows:,} rows."], next=f"intonaco tables show {name}")
 
@@ -87,19 +89,26 @@ def _ingest(workspace: "Workspace", name: str, data: "pa.Table", mode: Any, chec
     return workspace.tables.write(f"{workspace.settings.project}/{name}", data, mode=mode, checks=checks)
 
 
-def _read(file: Path) -> "pa.Table":
+def _read(file: Path, null: Sequence[str]) -> "pa.Table":
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from pyarrow import csv
 
     from intonaco.core.errors import InvalidError
 
     try:
-        return _in_microseconds(csv.read_csv(file) if file.suffix == ".csv" else pq.read_table(file))
+        return _in_microseconds(_read_csv(file, null) if file.suffix == ".csv" else pq.read_table(file))
     except pa.ArrowException as error:
         raise InvalidError(
             f"{file} cannot be read as {file.suffix or 'Parquet'}: {error}", hint="give a Parquet file, or a CSV file with a header"
         ) from error
+
+
+def _read_csv(file: Path, null: Sequence[str]) -> "pa.Table":
+    """A CSV file: what is empty is missing in a text column too, unless it is quoted."""
+    from pyarrow import csv
+
+    options = csv.ConvertOptions(null_values=["", *null], strings_can_be_null=True, quoted_strings_can_be_null=False)
+    return csv.read_csv(file, convert_options=options)
 
 
 def _in_microseconds(data: "pa.Table") -> "pa.Table":

@@ -1,0 +1,152 @@
+"""Definitions, materialization and reads from the command line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Ask = Callable[..., tuple[int, dict[str, Any]]]
+Run = Callable[..., tuple[int, str, str]]
+
+DEFINITIONS = """
+from intonaco.infra.features.definitions import *
+stop = Entity("stop", {"stop": "str", "platform": "int64"})
+passed = TableSource("passed", {"late": "float64", "line": "str?"}, time="when")
+delays = FeatureView(
+    name="delays", entity=stop, source=passed, valid_for="2h", owner="maps", description="How late the last ones were", tags=["city"],
+    features=[mean("late", over="1h"), columns("line"), count(over="1h", default=0.0)],
+)
+lateness = FeatureSet(name="lateness", features=[delays], request=[RequestColumn("rain")], functions=[hour_of_day()])
+outcomes = Labels(name="outcomes", table="trips", keys=["trip"], value="late", final="end", at="begin")
+DEFINITIONS = [lateness, outcomes]
+"""
+EVENTS = """stop,platform,when,late,line
+a,1,2024-01-01T00:10:00Z,2,x
+a,1,2024-01-01T00:30:00Z,4,
+b,2,2024-01-01T00:40:00Z,1,y
+"""
+ROWS = [{"stop": "a", "platform": 1, "rain": 0.5}, {"stop": "b", "platform": 1}, {"stop": None, "platform": None}]
+
+
+@pytest.fixture
+def events(ask: Ask, root: Path) -> None:
+    """Definitions and a table of events; nothing is applied yet."""
+    (root / "intonaco.toml").write_text('definitions = ["definitions"]\n')
+    (root / "definitions.py").write_text(DEFINITIONS)
+    (root / "passed.csv").write_text(EVENTS)
+    assert ask("tables", "ingest", "passed", str(root / "passed.csv"))[0] == 0
+
+
+@pytest.fixture
+def applied(ask: Ask, events: None) -> None:
+    assert ask("features", "apply")[0] == 0
+
+
+@pytest.fixture
+def stored(ask: Ask, applied: None) -> None:
+    assert ask("features", "materialize", "lateness", "--until", "2024-01-01T01:00:00Z")[0] == 0
+
+
+def test_what_apply_does_is_planned_first_and_a_second_apply_does_nothing(ask: Ask, events: None) -> None:
+    code, planned = ask("features", "plan")
+    assert (code, planned["counts"]["add"], planned["next"]) == (0, 4, "intonaco features apply")
+    assert ask("features", "apply")[1]["steps"] == planned["steps"]
+    code, again = ask("features", "apply")
+    assert (again["counts"]["same"], again["next"]) == (4, "intonaco features materialize lateness")
+
+
+def test_a_change_is_planned_with_what_it_breaks(ask: Ask, root: Path, applied: None) -> None:
+    (root / "definitions.py").write_text(DEFINITIONS.replace('columns("line"), ', ""))
+    changed = [step for step in ask("features", "plan")[1]["steps"] if step["action"] == "change"]
+    assert [(step["name"], step["version"]) for step in changed] == [("delays", 2), ("lateness", 2)]
+    assert "breaks who reads line" in changed[0]["detail"]
+
+
+def test_materializing_tells_rows_watermarks_and_seconds_and_goes_on_from_there(ask: Ask, applied: None) -> None:
+    code, first = ask("features", "materialize", "delays", "--until", "2024-01-01T00:35:00Z")
+    assert (code, first["rows"], first["views"][0]["watermark"]) == (0, 2, "2024-01-01T00:35:00Z")
+    assert first["seconds"] > 0
+    code, second = ask("features", "materialize", "lateness", "--until", "2024-01-01T01:00:00Z")
+    assert (second["rows"], second["views"][0]["watermark"]) == (1, "2024-01-01T01:00:00Z")
+    assert ask("features", "materialize", "lateness", "--until", "2024-01-01T01:00:00Z")[1]["rows"] == 0
+
+
+@pytest.mark.parametrize("place", [(), ("--offline",)], ids=["online", "offline"])
+def test_reading_tells_value_status_and_age_of_each_feature(ask: Ask, stored: None, place: tuple[str, ...]) -> None:
+    code, answer = ask("features", "get", "lateness", "--keys", json.dumps(ROWS), "--at", "2024-01-01T01:00:00Z", *place)
+    assert (code, answer["at"]) == (0, "2024-01-01T01:00:00Z")
+    known, unknown, nobody = (row["features"] for row in answer["rows"])
+    assert known["late_mean_1h"] == {"value": 3.0, "status": "present", "age_s": 1800.0}
+    assert known["line"] == {"value": None, "status": "null", "age_s": 1800.0}
+    assert known["rain"] == {"value": 0.5, "status": "present", "age_s": None}
+    assert unknown["count_1h"] == {"value": 0.0, "status": "defaulted", "age_s": None}
+    assert nobody["late_mean_1h"] == {"value": None, "status": "missing", "age_s": None}
+
+
+def test_what_is_too_old_is_expired(ask: Ask, stored: None) -> None:
+    _, answer = ask("features", "get", "lateness", "--keys", json.dumps(ROWS[0]), "--at", "2024-01-01T04:00:00Z")
+    assert answer["rows"][0]["features"]["line"]["status"] == "expired"
+
+
+def test_the_past_is_read_offline(ask: Ask, stored: None) -> None:
+    past = ("features", "get", "lateness", "--keys", json.dumps(ROWS[0]), "--at", "2024-01-01T00:20:00Z")
+    code, answer = ask(*past)
+    assert code == 2
+    assert "--offline" in answer["error"]["hint"]
+    assert ask(*past, "--offline")[1]["rows"][0]["features"]["late_mean_1h"]["value"] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("keys", "field"),
+    [
+        ('{"stop": "a"}', "platform"),
+        ('{"stop": "a", "platfrom": 1}', "platfrom"),
+        ('{"stop": 7, "platform": 1}', "stop"),
+        ('{"stop": "a", "platform": "one"}', "platform"),
+        ('{"stop": "a", "platform": 1.5}', "platform"),
+        ('{"stop": "a", "platform": 1e400}', "platform"),
+        ('{"stop": "a", "platform": 1, "rain": NaN}', "rain"),
+        ('{"stop": ["a"], "platform": 1}', "stop"),
+        ('{"stop": "a"', "body"),
+    ],
+)
+def test_a_key_that_is_unknown_missing_or_of_another_type_is_named(ask: Ask, applied: None, keys: str, field: str) -> None:
+    code, answer = ask("features", "get", "lateness", "--keys", keys)
+    assert (code, answer["error"]["code"], answer["error"]["field"]) == (2, "SchemaError", field)
+
+
+def test_keys_come_from_a_file_too(ask: Ask, stored: None, root: Path) -> None:
+    (root / "keys.json").write_text(json.dumps(ROWS))
+    assert len(ask("features", "get", "lateness", "--keys", f"@{root / 'keys.json'}")[1]["rows"]) == 3
+    assert ask("features", "get", "lateness", "--keys", "@nowhere.json")[0] == 2
+
+
+def test_each_kind_of_definition_is_shown(ask: Ask, run: Run, stored: None) -> None:
+    _, view = ask("features", "show", "delays")
+    assert (view["kind"], view["version"], view["valid_for"], view["watermark"]) == ("view", 1, "2h", "2024-01-01T01:00:00Z")
+    assert [feature["feature"] for feature in view["features"]] == ["late_mean_1h", "line", "count_1h"]
+    _, whole = ask("features", "show", "lateness@1")
+    assert [feature["from"] for feature in whole["features"]] == ["view delays"] * 3 + ["request", "hour_of_day"]
+    assert [key["name"] for key in ask("features", "show", "stop")[1]["keys"]] == ["stop", "platform"]
+    assert ask("features", "show", "outcomes")[1]["source"] == "table:default/trips"
+    code, out, _ = run("features", "show", "delays")
+    assert (code, "How late the last ones were" in out) == (0, True)
+
+
+@pytest.mark.parametrize("name", ["delay", "delays@7", "delays@old"])
+def test_what_is_not_applied_is_not_shown(ask: Ask, applied: None, name: str) -> None:
+    code, answer = ask("features", "show", name)
+    assert (code, answer["error"]["code"]) == (2, "MissingError")
+
+
+def test_definitions_are_found_by_text_kind_tag_and_owner(ask: Ask, applied: None) -> None:
+    def names(*options: str) -> list[str]:
+        return [found["name"] for found in ask("features", "search", *options)[1]["found"]]
+
+    assert names("last ones", "--kind", "view") == ["delays"]
+    assert names("--tag", "city") == ["delays"]
+    assert names("--owner", "maps") == ["delays"]
+    assert names("--kind", "labels") == ["outcomes"]
+    assert names("nothing like it") == []
