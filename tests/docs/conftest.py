@@ -63,7 +63,9 @@ class Reader:
 
     def close(self) -> None:
         """Stop what goes on."""
-        for process in self._running:
+        self._session = None
+        while self._running:
+            process = self._running.pop()
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
             process.communicate(timeout=30)
@@ -77,14 +79,17 @@ class Reader:
         """All blocks of a page are one session, which `_SESSION` holds."""
         if self._session is None:
             command = [str(self.environment / "bin" / "python"), "-c", _SESSION]
-            self._session = subprocess.Popen(command, **self._place(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+            self._session = subprocess.Popen(command, **self._place(), **pipes)
             self._running.append(self._session)
         assert self._session.stdin is not None
         assert self._session.stdout is not None
-        self._session.stdin.write(json.dumps(block) + "\n")
+        self._session.stdin.write(json.dumps(self._on_port(block)) + "\n")
         self._session.stdin.flush()
-        printed = list(iter(self._session.stdout.readline, f"{_DONE}\n"))[: 10_000]
-        assert self._session.poll() is None, f"{block}\n{''.join(printed)}"
+        printed = []
+        while (line := self._session.stdout.readline()) and line.rstrip("\n") != _DONE:
+            printed.append(line)
+        assert line, f"{block}\n{''.join(printed)}"
 
     def _type(self, block: str) -> None:
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
@@ -107,9 +112,10 @@ class Reader:
         return line
 
     def _run(self, command: list[str]) -> str:
-        done = subprocess.run(command, **self._place(), capture_output=True, timeout=_TIMEOUT_S, check=False)
-        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
+        done = subprocess.run(command, **self._place(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_TIMEOUT_S, check=False)
+        printed = str(done.stdout)
+        assert done.returncode == 0, f"{' '.join(command)}\n{printed}"
+        return printed
 
     def _place(self) -> dict[str, Any]:
         return {"cwd": self.folder, "env": self._variables(), "text": True, "start_new_session": True}
@@ -172,11 +178,13 @@ def _free_port() -> str:
 
 
 @pytest.fixture
-def follow(reader: Reader) -> Callable[[Path], Path]:
-    """Follow a page in an empty folder; the folder."""
+def follow(reader: Reader) -> Callable[..., Path]:
+    """Follow pages, one after the other, in what begins as an empty folder; the folder."""
 
-    def followed(page: Path) -> Path:
-        reader.follow(page)
+    def followed(*pages: Path) -> Path:
+        for page in pages:
+            reader.follow(page)
+            reader.close()
         return reader.folder
 
     return followed

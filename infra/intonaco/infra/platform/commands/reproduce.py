@@ -34,11 +34,11 @@ def reproduce(reference: str) -> Answer:
 
 
 def _row(node: "Node") -> dict[str, Any]:
-    name = node.function.rpartition(":")[2]
+    name, more = node.function.rpartition(":")[2], len(node.changes) - _SHOWN
     return {
         "step": name,
         "verdict": node.verdict,
         "reason": node.reason,
-        "changed": "; ".join([*node.changes[:_SHOWN], *([f"and {more} more (--json)"] if (more := len(node.changes) - _SHOWN) > 0 else [])]),
+        "changed": "; ".join([*node.changes[:_SHOWN], *([f"and {more} more (--json)"] if more > 0 else [])]),
         "seconds": round(node.seconds, 1),
     }
