@@ -48,11 +48,14 @@ class Batcher:
     endpoint: Endpoint
     recorder: Recorder | None
     decoder: RequestDecoder = field(init=False)
+    _only: Scorer | None = field(init=False)
     _prefix: str = field(factory=lambda: uuid.uuid4().hex[:16], init=False)
     _numbers: "itertools.count[int]" = field(factory=itertools.count, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.decoder = RequestDecoder.of(self.endpoint.inputs)
+        scorers = list(self.endpoint.scorers.values())
+        self._only = scorers[0] if len(scorers) == 1 else None
 
     def answer(self, frames: Sequence[Frame]) -> bytes:
         """The answer frames for these requests; a fault of one is answered to it alone."""
@@ -77,7 +80,10 @@ class Batcher:
             raise DeadlineError("the request waited past its deadline and was not scored", hint="send it again, when there is less load")
         request = self.decoder.decode(frame.body)
         prediction_id = f"{self._prefix}-{next(self._numbers)}"
-        return _Asked(frame, request, prediction_id, self.endpoint.scorer(request.id or prediction_id, frame.version))
+        scorer = self._only
+        if scorer is None or frame.version:
+            scorer = self.endpoint.scorer(request.id or prediction_id, frame.version)
+        return _Asked(frame, request, prediction_id, scorer)
 
     def _scored(self, batch: list[_Asked]) -> list[bytes]:
         try:
