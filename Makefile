@@ -58,7 +58,7 @@ docs: .venv/docs
 	@echo "the documentation is in site/index.html"
 
 bench: .venv/installed
-	$(BIN)/python -m benchmarks $(BENCH) $(ARGS)
+	@$(BIN)/python -m benchmarks $(BENCH) $(ARGS)
 
 clean:
 	rm -rf .venv .cache dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
