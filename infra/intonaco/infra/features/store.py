@@ -143,7 +143,8 @@ class FeatureStore:
 
     def read(self, features: FeatureSet | str, columns: Columns, at: Any) -> Answer:
         """Read a set online as of moments at or after the newest event written; see `OnlineReader.read`."""
-        return OnlineReader(self.read_plan(features), self.workspace.keyvalue).read(columns, at)
+        moments = np.broadcast_to(as_us_array(at), (rows_of(columns),))
+        return OnlineReader(self.read_plan(features), self.workspace.keyvalue).read(columns, moments)
 
     def read_offline(self, features: FeatureSet | str, columns: Columns, at: Any) -> Answer:
         """Read a set from the tables of events, as of any moments."""
