@@ -79,7 +79,7 @@ class Reader:
         """All blocks of a page are one session, which `_SESSION` holds."""
         if self._session is None:
             command = [str(self.environment / "bin" / "python"), "-c", _SESSION]
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+            pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
             self._session = subprocess.Popen(command, **self._place(), **pipes)
             self._running.append(self._session)
         assert self._session.stdin is not None
@@ -107,7 +107,7 @@ class Reader:
         process = subprocess.Popen(["bash", "-ec", f"exec {self._on_port(command)}"], **self._place(), stdout=subprocess.PIPE)
         self._running.append(process)
         assert process.stdout is not None
-        line = process.stdout.readline()
+        line: str = process.stdout.readline()
         time.sleep(1)  # its endpoints load
         return line
 
