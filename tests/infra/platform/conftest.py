@@ -9,6 +9,9 @@ import pytest
 
 from intonaco.infra.platform.cli import main
 
+_FOLDER = str(Path(__file__).parent)
+sys.path.insert(0, _FOLDER)  # for the module `toys`, before tests are collected
+
 #: Exit code, standard output, standard error.
 Told = tuple[int, str, str]
 
@@ -55,3 +58,11 @@ def ask(run: Callable[..., Told]) -> Callable[..., tuple[int, dict[str, Any]]]:
         return code, answer
 
     return command
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _toys() -> Iterator[None]:
+    """The module `toys` can be imported in every process that is started, too."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", os.pathsep.join(filter(None, (_FOLDER, os.environ.get("PYTHONPATH", "")))))
+        yield
