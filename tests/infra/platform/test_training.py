@@ -27,7 +27,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[toys.ToyPlatf
 def trained(platform: toys.ToyPlatform) -> Trained:
     with platform.runs.start("points") as run:
         made = run.call(toys.points)
-    return platform.train(toys.Line(), made, trials=3)
+    trained: Trained = platform.train(toys.Line(), made, trials=3)
+    return trained
 
 
 @pytest.fixture(scope="module")

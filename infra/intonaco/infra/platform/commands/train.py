@@ -1,14 +1,14 @@
 """`intonaco train`: every task of every installed platform, its fields as options."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-import attrs
 import click
 
 from intonaco.infra.platform.answers import Answer, answering, say
 from intonaco.infra.platform.cli import open_workspace
 from intonaco.infra.platform.groups import Commands
+from intonaco.infra.platform.options import of_fields, with_fields
 
 if TYPE_CHECKING:
     from intonaco.infra.platform.platform import Platform
@@ -65,29 +65,15 @@ def _command(name: str, platform: type["Platform"], task: type["Task"]) -> click
         return _train(platform, task, given)
 
     summary = (task.__doc__ or "").strip().split("\n")[0]
-    return click.command(name, help=summary)(_with_fields(command, task))
-
-
-def _with_fields(command: Callable[..., None], task: type["Task"]) -> Callable[..., None]:
-    """The command with one option for each field of the task."""
-    hints = get_type_hints(task)
-    fields: Any = attrs.fields(task)  # type: ignore[arg-type]  # every task is an attrs class
-    for each in reversed(fields):
-        kind, required = hints[each.name], each.default is attrs.NOTHING
-        choices = click.Choice([str(value) for value in get_args(kind)]) if get_origin(kind) is Literal else kind
-        shown = {"required": True} if required else {"default": each.default, "show_default": True}
-        option = each.name.replace("_", "-")
-        name = f"--task-{option}" if option in _OWN else f"--{option}"
-        command = click.option(name, f"field_{each.name}", type=choices, **shown)(command)
-    return command
+    return click.command(name, help=summary)(with_fields(command, task, _OWN))
 
 
 def _train(platform: type["Platform"], task: type["Task"], given: Mapping[str, Any]) -> Answer:
-    fields = {name.removeprefix("field_"): value for name, value in given.items() if name.startswith("field_")}
+    chosen = of_fields(task, given)
     with platform(open_workspace()) as opened:
         examples, held_out = _examples(opened, given)
         say("training")
-        trained = opened.train(task(**fields), examples, held_out=held_out, trials=given["trials"], seed=given["seed"])
+        trained = opened.train(chosen, examples, held_out=held_out, trials=given["trials"], seed=given["seed"])
         version = trained.register(given["register"]) if given["register"] else None
     overall = [cell for cell in trained.cells.to_json() if not cell["segment"]]
     told = version.short if version else "nothing (give --register NAME)"
