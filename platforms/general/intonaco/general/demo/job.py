@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from attrs import define, field, frozen
 
 from intonaco.general.correction import Correction
@@ -142,6 +143,8 @@ class Job:
         return run.call(examples, part=part, outcomes=happened, sources=sources)
 
     def _say(self, text: str) -> None:
+        """Tell what comes next, after giving back what the work before has let go of."""
+        pa.default_memory_pool().release_unused()
         self.tell(f"{time.perf_counter() - self._begun:6.1f} s  {text}")
 
 
