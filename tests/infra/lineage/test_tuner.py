@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -28,6 +30,29 @@ def test_a_search_finds_what_is_good(tuner: Tuner) -> None:
     assert search.params["kind"] == "good"
     assert search.best.score is not None
     assert search.best.score < 0.05
+
+
+_LET_GO = """
+import gc, weakref
+from intonaco.infra.lineage.samplers import open_sampler
+from intonaco.infra.lineage.space import Float
+
+class Held:
+    pass
+
+def search():
+    held = Held()
+    open_sampler("tpe", {"x": Float(0, 1)}, 0, maximize=False)
+    return weakref.ref(held)
+
+found = search()
+gc.collect()
+assert found() is None
+"""
+
+
+def test_loading_the_sampler_s_library_keeps_nothing_that_the_caller_held() -> None:
+    subprocess.run([sys.executable, "-c", _LET_GO], check=True, timeout=60)
 
 
 def test_the_best_may_be_the_greatest(tuner: Tuner) -> None:

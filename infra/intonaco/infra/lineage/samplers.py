@@ -2,6 +2,8 @@
 
 import warnings
 from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +75,7 @@ class OptunaSampler(Sampler):
     @classmethod
     def open(cls, name: str, space: Space, seed: int, *, maximize: bool) -> "OptunaSampler":
         """A study with one of Optuna's samplers."""
+        _load_optuna()
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -95,6 +98,16 @@ class OptunaSampler(Sampler):
     def _value(self, name: str, given: Any) -> Any:
         dimension = self.space[name]
         return dimension.options[given] if isinstance(dimension, Choice) else given
+
+
+def _load_optuna() -> None:
+    """Import Optuna in a thread of its own, whose stack holds nothing.
+
+    It keeps the errors of imports that it can do without, and their tracebacks the frames of all who called: in a step, with
+    the examples that it searches on.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(import_module, "optuna")
 
 
 def _optuna_sampler(name: str, seed: int) -> "optuna.samplers.BaseSampler":
