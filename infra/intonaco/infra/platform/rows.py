@@ -75,7 +75,8 @@ def _check_row(inputs: Schema, row: Mapping[str, Any]) -> None:
             raise SchemaError(f"unknown input {name!r}", hint=suggestion(name, inputs.names), field=name)
     for each in inputs:
         if row.get(each.name) is None and not each.nullable:
-            raise SchemaError(f"a row lacks the input {each.name!r} ({each.dtype}), which may not be missing", field=each.name)
+            fault = f"a row lacks the input {each.name!r} ({each.dtype}), which may not be missing"
+            raise SchemaError(fault, hint=f"the inputs are {', '.join(inputs.names)}", field=each.name)
 
 
 def _tensor(field: Field, values: list[Any]) -> dict[str, Any]:

@@ -62,9 +62,12 @@ def fit_trees(examples: Examples, labels: NDArray[Any], params: Mapping[str, Any
 
 
 def numbers(examples: Examples, name: str) -> NDArray[np.float64]:
-    """A column of labels as numbers; SchemaError if one is missing."""
+    """A column of labels as numbers; SchemaError if it holds something else, or if one is missing."""
     column = examples.columns[name]
     values = column.values if isinstance(column, Masked) else np.asarray(column)
+    if values.dtype.kind not in "biuf":
+        fault = f"the label {name!r} is {examples.schema[name].dtype}, expected numbers"
+        raise SchemaError(fault, hint="a classification tells names", field=name)
     numeric = values.astype(np.float64)
     if np.isnan(numeric).any() or (isinstance(column, Masked) and column.missing.any()):
         raise SchemaError(f"the label {name!r} is missing in some examples", hint="leave out rows without a label", field=name)
