@@ -77,11 +77,11 @@ def serving(scale: Scale) -> None:
 
 
 def _compare(hello: Server, ours: Server, rows: int, connections: int, scale: Scale) -> None:
-    seconds = 0.2 if scale.smoke else 1.5
+    seconds = 0.2 if scale.smoke else 1.2
     measures = [functools.partial(server.measure, _body(rows), connections, seconds) for server in (hello, ours)]
     reach = 2.5 if (rows, connections) == (1, 16) else None
     bench = f"serving_{rows}_{'row' if rows == 1 else 'rows'}_{connections}_{'connection' if connections == 1 else 'connections'}"
-    compare(bench, dict(zip(("hello-world", "intonaco"), measures, strict=True)), n=1, rounds=scale(4), reach=reach)
+    compare(bench, dict(zip(("hello-world", "intonaco"), measures, strict=True)), n=1, rounds=scale(10 if reach else 4), reach=reach)
 
 
 def _make_workspace(root: Path) -> None:
