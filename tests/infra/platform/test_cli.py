@@ -157,6 +157,19 @@ def test_damage_is_found_and_named(ask: Ask, root: Path) -> None:
     assert [kept.digest in damage["name"] for damage in answer["damages"]] == [True]
 
 
+def test_what_nothing_refers_to_is_told_first_and_removed_when_asked_for(ask: Ask, root: Path) -> None:
+    from intonaco.infra.storage.blobs import put
+    from intonaco.infra.workspace import Workspace
+
+    with Workspace.open(root) as workspace:
+        put(workspace.blobs, b"left over")
+    code, planned = ask("gc", "--older-than-hours", "0")
+    assert (code, len(planned["removals"])) == (0, 1)
+    assert planned["next"] == "intonaco gc --apply --older-than-hours 0"
+    assert len(ask(*planned["next"].split()[1:])[1]["removals"]) == 1
+    assert ask("gc", "--older-than-hours", "0")[1]["removals"] == []
+
+
 def test_an_unexpected_fault_has_an_id_and_a_traceback_in_the_log(ask: Ask, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(cli.COMMANDS, "status", f"{__name__}:broken")
     code, answer = ask("status")

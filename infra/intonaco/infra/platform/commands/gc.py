@@ -28,4 +28,6 @@ def gc(apply: bool, older_than_hours: float, tables_older_than_days: float | Non
     verb = "went" if apply else "would go"
     kept = ", ".join(f"{count} by {what}" for what, count in found.kept.items()) or "nothing"
     lines = [f"{len(rows)} objects {verb}, {found.size_bytes:,} bytes. Kept: {kept}."]
-    return Answer(data=found.to_json(), lines=lines, rows=rows, next="intonaco gc --apply" if rows and not apply else "intonaco status")
+    tables = "" if tables_older_than_days is None else f" --tables-older-than-days {tables_older_than_days:g}"
+    following = f"intonaco gc --apply --older-than-hours {older_than_hours:g}{tables}" if rows and not apply else "intonaco status"
+    return Answer(data=found.to_json(), lines=lines, rows=rows, next=following)
