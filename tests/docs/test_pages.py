@@ -1,0 +1,26 @@
+"""What pages say of the code is so."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+_DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_page_of_the_conformance_kit_names_each_contract_and_its_fixtures() -> None:
+    text = (_DOCS / "how-to" / "run-the-conformance-kit.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| .* \| `(\w+)\.(\w+Contract)` \| (.*) \|$", text, re.MULTILINE)
+    for module, name, fixtures in rows:
+        contract = getattr(import_module(f"intonaco.infra.testing.{module}"), name)
+        for fixture in re.findall(r"`(\w+)`", fixtures):
+            assert hasattr(contract, fixture), f"{name} has no fixture {fixture!r}"
+    folder = Path(str(import_module("intonaco.infra.testing").__file__)).parent
+    known = {name for path in folder.glob("*.py") for name in re.findall(r"^class (\w+Contract)\b", path.read_text(), re.MULTILINE)}
+    assert {name for _, name, _ in rows} == known
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    made = re.compile(r"^intonaco\.[\w.]+\.md$")
+    for page in _DOCS.rglob("*.md"):
+        for target in re.findall(r"\]\(([^)#:\s]+\.md)\)", page.read_text(encoding="utf-8")):
+            assert made.match(target) or (page.parent / target).exists(), f"{page} links to {target}"
