@@ -24,3 +24,12 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in _DOCS.rglob("*.md"):
         for target in re.findall(r"\]\(([^)#:\s]+\.md)\)", page.read_text(encoding="utf-8")):
             assert made.match(target) or (page.parent / target).exists(), f"{page} links to {target}"
+
+
+def test_the_architecture_page_names_each_table_of_the_catalog_in_its_room() -> None:
+    text = (_DOCS.parent / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rooms = [import_module(f"intonaco.infra.{name}.tables").ROOM for name in ("features", "launch", "lineage", "monitoring", "serving")]
+    for room in (import_module("intonaco.infra.storage.record").ROOM, *rooms):
+        line = next(line for line in text.splitlines() if line.startswith(f"| {room.name} |"))
+        for table in room.tables.tables:
+            assert f"_{table.removeprefix(f'{room.name}_')}`" in line, f"{table} is not named in the room {room.name}"

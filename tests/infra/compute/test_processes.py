@@ -52,7 +52,7 @@ def test_no_process_starts_before_the_first_call_nor_stays_after_closing(workspa
 def test_the_traceback_of_a_foreign_error_is_in_the_log(workspace: Workspace) -> None:
     with pytest.raises(IntonacoError) as caught:
         workspace.tasks.submit(Call(function="intonaco.infra.compute.sampletasks:stumble")).result()
-    log = workspace.home / "logs" / "workers.log"
+    log = workspace.home / "log" / "workers.log"
     assert str(log) in caught.value.hint
     assert "in stumble" in log.read_text()
 

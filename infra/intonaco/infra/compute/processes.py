@@ -82,7 +82,7 @@ class ProcessTaskEngine(TaskEngine):
     @classmethod
     def open(cls, workspace: HasEngines) -> Self:
         """An engine whose workers find the workspace by the variable INTONACO_WORKSPACE; processes start when needed."""
-        logs = workspace.home / "logs"
+        logs = workspace.home / "log"
         logs.mkdir(parents=True, exist_ok=True)
         own = {"INTONACO_WORKSPACE": str(workspace.root), "INTONACO_MANIFEST": digest_of(workspace.manifest())}
         return cls(Supervisor(float(workspace.settings.engines.workers), {**os.environ, **own}, logs / "workers.log"))
