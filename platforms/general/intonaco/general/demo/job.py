@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from attrs import define, field, frozen
 
 from intonaco.general.correction import Correction
 from intonaco.general.demo.definitions import DEFINITIONS
-from intonaco.general.demo.memory import MemoryWatch
+from intonaco.general.demo.memory import MemoryWatch, give_back
 from intonaco.general.demo.online import compare_online
 from intonaco.general.demo.page import page
 from intonaco.general.demo.replay import replay
@@ -144,7 +143,7 @@ class Job:
 
     def _say(self, text: str) -> None:
         """Tell what comes next, after giving back what the work before has let go of."""
-        pa.default_memory_pool().release_unused()
+        give_back()
         self.tell(f"{time.perf_counter() - self._begun:6.1f} s  {text}")
 
 

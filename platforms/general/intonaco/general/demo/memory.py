@@ -1,13 +1,15 @@
 """How much memory a process and all its children take together."""
 
+import ctypes
 import threading
 from types import TracebackType
 from typing import Self
 
 import psutil
+import pyarrow as pa
 from attrs import define, field
 
-__all__ = ["MemoryWatch"]
+__all__ = ["MemoryWatch", "give_back"]
 
 _EVERY_S = 0.25
 
@@ -39,6 +41,14 @@ class MemoryWatch:
         me = psutil.Process()
         while not self._stop.wait(_EVERY_S):
             self.peak_bytes = max(self.peak_bytes, sum(_resident(each) for each in [me, *me.children(recursive=True)]))
+
+
+def give_back() -> None:
+    """Return to the system what was let go of here, and what Arrow and the C library keep for the next who asks."""
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # the C library of Linux alone has it
+    if trim is not None:
+        trim(0)
 
 
 def _resident(process: psutil.Process) -> int:

@@ -1,9 +1,15 @@
 """The held-out flights once more, as they would have been served: into the ledger, joined to what happened, watched by monitors."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
 from intonaco.core import Columns
-from intonaco.general.demo.definitions import ARRIVALS
+from intonaco.core.errors import MissingError
+from intonaco.general.demo.definitions import ARRIVALS, KEYS
 from intonaco.infra import Endpoint, Examples, Snapshot, Workspace, step
 from intonaco.infra.lineage.report import Report
 from intonaco.infra.monitoring.monitors import AccuracyMonitor, DriftMonitor
@@ -12,6 +18,8 @@ from intonaco.infra.monitoring.watch import Truth, run_monitors
 from intonaco.infra.serving.deployment import Deployment
 from intonaco.infra.serving.ledger import Ledger
 from intonaco.infra.serving.scorer import Answer
+from intonaco.infra.serving.tensors import listed
+from intonaco.infra.storage.arrow import from_arrow
 
 __all__ = ["MONITORS", "given", "replay"]
 
@@ -35,11 +43,34 @@ def replay(workspace: Workspace, deployment: Deployment, held_out: Examples, out
 
 
 def _record(workspace: Workspace, endpoint: Endpoint, held_out: Examples) -> int:
-    """Predict from the features as of each departure, which are those that the online store had, and keep it in the ledger."""
+    """Predict from the features as of each departure, which are those that the online store had, and keep it in the ledger.
+
+    Flights that the endpoint was asked about are there already, and are not told twice.
+    """
     scorer = endpoint.scorer("")
-    columns = scorer.servable.predict(scorer.signature.settle(held_out.features))
-    answer = Answer(columns=columns, features=held_out.features, statuses=dict(held_out.statuses), version=scorer.version)
-    return Ledger(workspace, endpoint.deployment.project).record(endpoint, given(held_out), answer, held_out.moments)
+    ledger = Ledger(workspace, endpoint.deployment.project)
+    asked = _asked(ledger, endpoint.deployment.endpoint, scorer.version)
+    untold = held_out.take(np.array([flight not in asked for flight in _flights(given(held_out), held_out.moments)]))
+    if len(untold):
+        columns = scorer.servable.predict(scorer.signature.settle(untold.features))
+        answer = Answer(columns=columns, features=untold.features, statuses=dict(untold.statuses), version=scorer.version)
+        ledger.record(endpoint, given(untold), answer, untold.moments)
+    return len(held_out)
+
+
+def _asked(ledger: Ledger, endpoint: str, version: int) -> set[tuple[Any, ...]]:
+    """The flights in the ledger that this version has predicted."""
+    try:
+        kept = ledger.read(endpoint)
+    except MissingError:
+        return set()
+    columns = from_arrow(kept.filter(pc.equal(kept["model_version"], version)).select([*KEYS, "predicted_at"]))
+    return set(_flights(columns, np.asarray(columns["predicted_at"]).view(np.int64)))
+
+
+def _flights(columns: Columns, at_us: NDArray[np.int64]) -> Iterator[tuple[Any, ...]]:
+    """What tells one departure from all others."""
+    return zip(at_us.tolist(), *(listed(columns[name]) for name in KEYS), strict=True)
 
 
 def given(examples: Examples) -> Columns:
