@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from intonaco.infra.features.definitions import Labels as Labels
     from intonaco.infra.features.definitions import RequestColumn as RequestColumn
     from intonaco.infra.features.definitions import TableSource as TableSource
+    from intonaco.infra.features.definitions import columns as columns
+    from intonaco.infra.features.definitions import count as count
+    from intonaco.infra.features.definitions import first as first
+    from intonaco.infra.features.definitions import last as last
+    from intonaco.infra.features.definitions import maximum as maximum
+    from intonaco.infra.features.definitions import mean as mean
+    from intonaco.infra.features.definitions import minimum as minimum
+    from intonaco.infra.features.definitions import sum_ as sum_
+    from intonaco.infra.features.definitions import variance as variance
     from intonaco.infra.features.examples import Examples as Examples
     from intonaco.infra.features.store import FeatureStore as FeatureStore
     from intonaco.infra.lineage.artifacts import Artifacts as Artifacts
@@ -33,9 +42,9 @@ if TYPE_CHECKING:
     from intonaco.infra.lineage.report import Table as Table
     from intonaco.infra.lineage.report import Text as Text
     from intonaco.infra.lineage.runs import Runs as Runs
-    from intonaco.infra.lineage.spaces import Choice as Choice
-    from intonaco.infra.lineage.spaces import Float as Float
-    from intonaco.infra.lineage.spaces import Int as Int
+    from intonaco.infra.lineage.space import Choice as Choice
+    from intonaco.infra.lineage.space import Float as Float
+    from intonaco.infra.lineage.space import Int as Int
     from intonaco.infra.lineage.steps import step as step
     from intonaco.infra.platform.platform import Platform as Platform
     from intonaco.infra.platform.task import Task as Task
@@ -47,6 +56,11 @@ if TYPE_CHECKING:
     from intonaco.infra.serving.target import Target as Target
     from intonaco.infra.storage.blobs import BlobStore as BlobStore
     from intonaco.infra.storage.catalog import Catalog as Catalog
+    from intonaco.infra.storage.checks import InRange as InRange
+    from intonaco.infra.storage.checks import Matches as Matches
+    from intonaco.infra.storage.checks import NotNull as NotNull
+    from intonaco.infra.storage.checks import OneOf as OneOf
+    from intonaco.infra.storage.checks import Unique as Unique
     from intonaco.infra.storage.keyvalue import KeyValueStore as KeyValueStore
     from intonaco.infra.storage.streams import Stream as Stream
     from intonaco.infra.storage.tables import Snapshot as Snapshot
@@ -61,7 +75,7 @@ _HOMES = {
     "Cell": "lineage.cells",
     "Cells": "lineage.cells",
     "Chart": "lineage.report",
-    "Choice": "lineage.spaces",
+    "Choice": "lineage.space",
     "Endpoint": "serving.endpoint",
     "Entity": "features.definitions",
     "Examples": "features.examples",
@@ -69,9 +83,9 @@ _HOMES = {
     "FeatureStore": "features.store",
     "FeatureView": "features.definitions",
     "Flavor": "serving.flavor",
-    "Float": "lineage.spaces",
+    "Float": "lineage.space",
     "Images": "lineage.report",
-    "Int": "lineage.spaces",
+    "Int": "lineage.space",
     "KeyValueStore": "storage.keyvalue",
     "Labels": "features.definitions",
     "Metric": "lineage.report",
@@ -98,6 +112,20 @@ _HOMES = {
     "Workspace": "workspace",
     "mean_cells": "lineage.measures",
     "step": "lineage.steps",
+    "columns": "features.definitions",
+    "count": "features.definitions",
+    "first": "features.definitions",
+    "last": "features.definitions",
+    "maximum": "features.definitions",
+    "mean": "features.definitions",
+    "minimum": "features.definitions",
+    "sum_": "features.definitions",
+    "variance": "features.definitions",
+    "InRange": "storage.checks",
+    "Matches": "storage.checks",
+    "NotNull": "storage.checks",
+    "OneOf": "storage.checks",
+    "Unique": "storage.checks",
 }
 
 __all__ = [*_HOMES]
