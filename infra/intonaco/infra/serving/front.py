@@ -118,7 +118,7 @@ class FrontEnd:
             return 415, encode_error("binary tensors are not taken", code="binary_body", field="inference-header-content-length", hint=hint)
         kind = headers.get(b"content-type", b"application/json")
         if kind != b"application/json" and kind.split(b";")[0].strip().lower() not in (b"application/json", b""):
-            return 415, encode_error("the body must be JSON", code="content_type", field="content-type", hint="application/json")
+            return 415, encode_error("the body must be JSON", code="content_type", field="content-type", hint="send the header content-type: application/json")
         if headers.get(b"content-encoding", b"identity") != b"identity":
             return 415, encode_error("compressed bodies are not taken", code="content_encoding", field="content-encoding")
         length = headers.get(b"content-length", b"0")

@@ -22,6 +22,7 @@ from intonaco.infra.lineage.runs import Run
 from intonaco.infra.lineage.steps import Outcome
 from intonaco.infra.platform.training import Trained
 from intonaco.infra.serving.deployment import Deployment, Route
+from intonaco.infra.workspace import SETTINGS_FILE
 
 __all__ = ["ENDPOINT", "Job", "Result"]
 
@@ -76,6 +77,7 @@ class Job:
         if self.fresh:
             shutil.rmtree(self.folder / ".intonaco", ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
+        _write_settings(self.folder / SETTINGS_FILE)
         with MemoryWatch() as memory, GeneralPlatform.open(self.folder) as platform, platform.runs.start("demo") as run:
             Projects(platform.workspace).register(platform.project, owner="map-services", description="Arrival times that hold")
             return self._run(platform, run, memory)
@@ -162,3 +164,9 @@ class _Made:
         """The deployment that the job asks for, without the count of how often it was asked."""
         number = int(self.version.rpartition("@")[2])
         return Deployment(project=project, endpoint=ENDPOINT, routes=(Route(version=number, package=self.trained.package, model=ENDPOINT),))
+
+
+def _write_settings(path: Path) -> None:
+    """Let the commands find the job's definitions; settings that are there stay."""
+    if not path.exists():
+        path.write_text('definitions = ["intonaco.general.demo.definitions"]\n', encoding="utf-8")
