@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -41,8 +42,8 @@ def test_applied_labels_come_back_equal(features: FeatureStore) -> None:
 def test_a_training_set_names_its_labels(features: FeatureStore) -> None:
     features.apply([lateness, outcomes])
     examples = features.training_set("lateness", labels="outcomes")
-    assert examples.columns["late_1d"].tolist() == [2.0]
-    assert examples.columns["late"].tolist() == [2.0]
+    assert np.asarray(examples.columns["late_1d"]).tolist() == [2.0]
+    assert np.asarray(examples.columns["late"]).tolist() == [2.0]
 
 
 def test_unknown_labels_are_an_error_that_names_the_known(features: FeatureStore) -> None:

@@ -136,6 +136,17 @@ def disturbed(week: Week, here_from: int, here_until: int, seed: int) -> dict[st
     return told
 
 
+def retold(week: Week, moment: int, seed: int) -> pa.Table:
+    """The flights themselves, with whatever they did from a moment on done otherwise; those in the air arrive otherwise."""
+    draw = np.random.default_rng(seed)
+    landing, leaving = (micros(week.flights[name]) >= moment for name in ("arrival", "departure"))
+    table = changed_values(week.flights, landing, ["arr_delay", "air_time", "gain"], draw)
+    table = changed_moments(table, landing, "arrival", draw.integers(moment, end_of(week), landing.sum()))
+    delays = pc.fill_null(table["dep_delay"], float("nan")).to_numpy().copy()
+    delays[leaving] = draw.normal(40, 30, leaving.sum()).round()
+    return changed_moments(replaced(table, "dep_delay", delays), leaving, "departure", draw.integers(moment, end_of(week), leaving.sum()))
+
+
 def bits(examples: Examples, rows: NDArray[np.bool_]) -> dict[str, list[bytes]]:
     """Values and statuses of features, row by row, as bytes."""
     some = examples.take(rows)
@@ -167,6 +178,14 @@ def test_nothing_that_happened_at_or_after_a_departure_moves_its_features(week: 
     left = at_us(week) <= moment
     assert left[row]
     assert moved(week.truth, other, left) == set()
+
+
+@settings(max_examples=4)
+@given(row=st.integers(100, 3_800), seed=st.integers(0, 2**32))
+def test_no_event_is_told_before_it_happened(week: Week, row: int, seed: int) -> None:
+    moment = int(at_us(week)[row])
+    other = week.examples(week.told(retold(week, moment, seed), week.weather))
+    assert moved(week.truth, other, at_us(week) <= moment) == set()
 
 
 @settings(max_examples=4)

@@ -117,9 +117,7 @@ def training_set(
     )
 
 
-def answers(
-    engine: TableEngine, features: FeatureSet, plan: ReadPlan, rows: pa.Table, sources: Mapping[str, Snapshot], at: str
-) -> Answer:
+def answers(engine: TableEngine, features: FeatureSet, plan: ReadPlan, rows: pa.Table, sources: Mapping[str, Snapshot], at: str) -> Answer:
     """The features of a set for rows of keys, moments and request columns, with their statuses and ages."""
     _check_columns(rows, (at, *plan.inputs.names))
     uses = [(view, use.view, sources[use.view.source.table]) for view, use in zip(plan.views, features.features, strict=True)]

@@ -49,9 +49,7 @@ _COLOURS = ("#b4552d", "#2d6a8e", "#7a8b3c", "#8a5a9e", "#c79a3a", "#4c9c8a", "#
 
 def render(title: str, blocks: tuple[Block, ...]) -> str:
     """The page as text."""
-    body = "\n".join(
-        _section(list(some)) for _, some in groupby(_numbered(blocks), key=lambda each: isinstance(each[1], Metric))
-    )
+    body = "\n".join(_section(list(some)) for _, some in groupby(_numbered(blocks), key=lambda each: isinstance(each[1], Metric)))
     charts = any(isinstance(block, Chart) for block in blocks)
     script = f"<script>{_plotly()}</script><script>{_DRAW}</script>" if charts else ""
     head = f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}"><title>{escape(title)}</title>'

@@ -151,5 +151,3 @@ class Deployments:
                 hint = "intonaco status tells how far it is"
                 raise UnavailableError(f"endpoint {made.endpoint!r} is not ready after {wait_s:g} s", hint=hint)
             time.sleep(_POLL_S)
-
-

@@ -135,5 +135,3 @@ def _target(workspace: "Workspace") -> Target | None:
     kind: Any = workspace.plugins.load("targets", "process", "target")
     opened: Target = kind.open(workspace)
     return opened
-
-

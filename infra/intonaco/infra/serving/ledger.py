@@ -205,5 +205,3 @@ def _between(table: pa.Table, since_us: int | None, until_us: int | None) -> pa.
     if until_us is not None:
         table = table.filter(pc.less(moments, pa.scalar(until_us, pa.int64()).cast(moments.type)))
     return table
-
-
