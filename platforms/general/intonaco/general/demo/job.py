@@ -28,7 +28,7 @@ __all__ = ["ENDPOINT", "Job", "Result"]
 
 ENDPOINT = "eta"
 TASK = Correction("error_min")
-TRIALS = 4
+TRIALS = 3
 ROWS_COMPARED = 2_000
 _SOURCES = {
     "arrivals": ("flights",),
