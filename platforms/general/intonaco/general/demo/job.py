@@ -16,11 +16,11 @@ from intonaco.general.demo.page import page
 from intonaco.general.demo.replay import replay
 from intonaco.general.demo.steps import TRAINING_ROWS, derive, examples, ingest, outcomes
 from intonaco.general.platform import GeneralPlatform
-from intonaco.infra import Examples, Snapshot
+from intonaco.infra import Examples, Snapshot, Workspace
 from intonaco.infra.launch.projects import Projects
 from intonaco.infra.lineage.runs import Run
 from intonaco.infra.lineage.steps import Outcome
-from intonaco.infra.platform.training import Trained
+from intonaco.infra.platform.training import Trained, train
 from intonaco.infra.serving.deployment import Deployment, Route
 from intonaco.infra.workspace import SETTINGS_FILE
 
@@ -89,7 +89,7 @@ class Job:
         platform.features.apply(DEFINITIONS)
         happened = run.call(outcomes, flights=flown["flights"])
         held_out = self._examples(run, "held_out", happened, sources)
-        trained = self._train(platform, self._examples(run, "training", happened, sources), held_out)
+        trained = self._train(run, self._examples(run, "training", happened, sources), held_out, platform.workspace)
         version = trained.register(ENDPOINT)
         self._say(f"{version.short}: {'registered' if version.new else 'as before, nothing new to register'}")
         made = _Made(trained, version.short, version.new, held_out, happened, sources)
@@ -97,9 +97,10 @@ class Job:
             platform.deploy(ENDPOINT, version)
         return self._prove(platform, run, memory, made)
 
-    def _train(self, platform: GeneralPlatform, learn: Outcome[Examples], held_out: Outcome[Examples]) -> Trained:
+    def _train(self, run: Run, learn: Outcome[Examples], held_out: Outcome[Examples], workspace: Workspace) -> Trained:
+        """Train in the run that made the examples, so that the version's chain begins at the data."""
         self._say(f"searching {TRIALS} settings, training, evaluating")
-        return platform.train(TASK, learn, held_out=held_out, trials=TRIALS, seed=7)
+        return train(workspace, TASK, learn, held_out=held_out, trials=TRIALS, seed=7, run=run)
 
     def _prove(self, platform: GeneralPlatform, run: Run, memory: MemoryWatch, made: "_Made") -> Result:
         """What was made holds online as in batch, and over time."""
