@@ -125,5 +125,8 @@ def send(channel: socket.socket, message: Struct, fds: tuple[int, ...] = ()) -> 
 
 def receive(channel: socket.socket, kinds: type[M]) -> tuple[M | None, list[int]]:
     """The next message and its file descriptors; None when the other side is gone."""
-    data, fds, _, _ = socket.recv_fds(channel, _LIMIT, 4)
+    try:
+        data, fds, _, _ = socket.recv_fds(channel, _LIMIT, 4)
+    except ConnectionResetError:  # it ended before it had read all that was sent to it
+        return None, []
     return (msgspec.json.decode(data, type=kinds) if data else None), list(fds)
