@@ -95,3 +95,24 @@ def test_a_damaged_record_of_the_stream_is_named(workspace: Workspace, tmp_path:
     (damage,) = _damages(workspace)
     assert (damage.store, damage.name) == ("stream", "default/events[0]")
     assert "record 2 of 'default/events'" in damage.reason
+
+
+def test_a_table_that_lost_its_newest_version_is_named(workspace: Workspace) -> None:
+    workspace.tables.write("default/rows", pa.table({"x": [1]}))
+    Artifacts(workspace).save(workspace.tables.write("default/rows", pa.table({"x": [2]})))
+    log = workspace.home / "tables/default/rows/_delta_log"
+    max(log.glob("*.json")).unlink()
+    with Workspace.open(workspace.root) as again:
+        (damage,) = _damages(again)
+    assert damage.name == "table:default/rows@1"
+    assert "the catalog names it, and it is not there" in damage.reason
+
+
+def test_a_table_that_was_made_anew_under_a_recorded_version_is_named(workspace: Workspace) -> None:
+    Artifacts(workspace).save(workspace.tables.write("default/rows", pa.table({"x": [1]})))
+    log = workspace.home / "tables/default/rows/_delta_log"
+    max(log.glob("*.json")).unlink()
+    with Workspace.open(workspace.root) as again:
+        again.tables.write("default/rows", pa.table({"x": [3]}))
+        (damage,) = _damages(again)
+    assert "it has the digest" in damage.reason

@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sql
 from attrs import asdict, frozen
 
-from intonaco.core.errors import IntonacoError
+from intonaco.core.errors import IntonacoError, MissingError
+from intonaco.core.references import Reference
 from intonaco.infra.lineage.tables import ARTIFACTS, VERSIONS
 from intonaco.infra.storage.blobs import blob_name
 from intonaco.infra.storage.seals import verify as verify_seal
@@ -153,6 +154,23 @@ def _tables(workspace: Workspace) -> Iterator[Finding]:
     for table in workspace.tables.names():
         faults = workspace.tables.damaged(table) if isinstance(workspace.tables, SupportsVerification) else _unreadable(workspace, table)
         yield f"table:{table}", "; ".join(faults)
+    with workspace.catalog.read() as connection:
+        recorded = connection.execute(sql.select(ARTIFACTS.c.reference, ARTIFACTS.c.digest).where(ARTIFACTS.c.reference != "")).all()
+    for reference, digest in recorded:
+        yield reference, _snapshot_fault(workspace, Reference.parse(reference), digest)
+
+
+def _snapshot_fault(workspace: Workspace, reference: Reference, digest: str) -> str:
+    """Why a version of a table is not the one that the catalog names; one that `intonaco gc` removed is no fault."""
+    table, version, newest = f"{reference.project}/{reference.name}", int(reference.version), -1
+    try:
+        newest = workspace.tables.snapshot(table).version
+        found = workspace.tables.snapshot(table, version)
+    except MissingError as error:
+        return f"the catalog names it, and it is not there: {error.message}" if newest < version else ""
+    except IntonacoError as error:
+        return error.message
+    return "" if found.digest == digest else f"it has the digest {found.digest}, the catalog names {digest}"
 
 
 def _unreadable(workspace: Workspace, table: str) -> list[str]:
