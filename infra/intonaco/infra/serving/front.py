@@ -44,6 +44,7 @@ class FrontEnd:
     gauges: dict[str, float] = field(factory=dict)
     draining: bool = False
     _infer: dict[str, tuple[Line, int]] = field(factory=dict, init=False)
+    _urls: dict[bytes, tuple[Line, int]] = field(factory=dict, init=False)
 
     def publish(self) -> None:
         """Make the paths of what is served now; called when that changes."""
@@ -52,6 +53,15 @@ class FrontEnd:
             self._infer[f"/v2/models/{name}/infer"] = line, ANY_VERSION
             for version in line.versions:
                 self._infer[f"/v2/models/{name}/versions/{version}/infer"] = line, version
+        self._urls = {path.encode(): target for path, target in self._infer.items()}
+
+    def target(self, url: bytes, headers: dict[bytes, bytes]) -> tuple[Line, int] | None:
+        """Where the body of a POST goes, if its length is told and nothing speaks against it; for all else there is `__call__`."""
+        target = self._urls.get(url)
+        if target is None or b"content-length" not in headers or b"expect" in headers:
+            return None
+        refused = self.guard.refuse(headers, open_to_all=False) or self._refuse_body(headers)
+        return target if refused is None else None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -118,7 +128,8 @@ class FrontEnd:
             return 415, encode_error("binary tensors are not taken", code="binary_body", field="inference-header-content-length", hint=hint)
         kind = headers.get(b"content-type", b"application/json")
         if kind != b"application/json" and kind.split(b";")[0].strip().lower() not in (b"application/json", b""):
-            return 415, encode_error("the body must be JSON", code="content_type", field="content-type", hint="send the header content-type: application/json")
+            hint = "send the header content-type: application/json"
+            return 415, encode_error("the body must be JSON", code="content_type", field="content-type", hint=hint)
         if headers.get(b"content-encoding", b"identity") != b"identity":
             return 415, encode_error("compressed bodies are not taken", code="content_encoding", field="content-encoding")
         length = headers.get(b"content-length", b"0")

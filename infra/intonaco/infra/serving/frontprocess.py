@@ -12,11 +12,11 @@ import msgspec
 import uvicorn
 
 from intonaco.infra.serving import messages
-from intonaco.infra.serving.bounds import BoundedProtocol
 from intonaco.infra.serving.front import FrontEnd
 from intonaco.infra.serving.guard import Guard
 from intonaco.infra.serving.lanes import Lane, Line, expire
 from intonaco.infra.serving.messages import Attach, Drain, Drained, Gauges, Hung, Listening, Refuse, Remove, Stop, Want
+from intonaco.infra.serving.passages import PassingProtocol
 from intonaco.infra.serving.processlife import die_with_parent, ignore_interrupts, settle_memory
 
 __all__ = ["FrontJob", "main"]
@@ -50,7 +50,7 @@ def main() -> None:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=BoundedProtocol,
+        http=PassingProtocol,
         ws="none",
         lifespan="off",
         access_log=False,
@@ -153,7 +153,7 @@ class _Desk:
                 accepted, _ = listening.accept()
             except OSError:
                 return
-            await loop.connect_accepted_socket(lambda: BoundedProtocol(config, state, {}), accepted)
+            await loop.connect_accepted_socket(lambda: PassingProtocol(config, state, {}), accepted)
 
     async def _attach(self, order: Attach, fd: int) -> None:
         lane = Lane(order.worker, self._lost, self._drained)

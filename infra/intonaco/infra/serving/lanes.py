@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from attrs import define, field
 
@@ -11,7 +12,7 @@ from intonaco.infra.serving.answers import encode_error
 from intonaco.infra.serving.channel import AnswerFrames, request_frame
 from intonaco.infra.serving.metrics import Tally
 
-__all__ = ["Lane", "Line", "Told"]
+__all__ = ["Lane", "Line", "Told", "Waiter"]
 
 #: Status and body.
 Told = tuple[int, bytes]
@@ -23,13 +24,23 @@ _FULL = encode_error("too many requests wait for this endpoint", code="overloade
 _GONE = encode_error("the endpoint was removed", code="not_found")
 
 
+class Waiter(Protocol):
+    """Who waits for an answer: a future, or what acts at once when it is told."""
+
+    def done(self) -> bool:
+        """Whether it was told already."""
+
+    def set_result(self, told: Told, /) -> None:
+        """Take the answer; may not raise."""
+
+
 class Lane(asyncio.Protocol):
     """One worker's socket, with the requests that are under way on it."""
 
     def __init__(self, worker: int, closed: Callable[["Lane"], None], drained: Callable[["Lane"], None]) -> None:
         self.worker = worker
         self.retired = False
-        self.waiting: dict[int, tuple[asyncio.Future[Told], float]] = {}
+        self.waiting: dict[int, tuple[Waiter, float]] = {}
         self.moved_at = time.monotonic()
         self._closed, self._drained = closed, drained
         self._frames = AnswerFrames()
@@ -42,11 +53,11 @@ class Lane(asyncio.Protocol):
         assert isinstance(transport, asyncio.WriteTransport) or hasattr(transport, "write")
         self._transport = transport  # type: ignore[assignment]
 
-    def send(self, number: int, frame: bytes, future: "asyncio.Future[Told]", deadline: float) -> None:
+    def send(self, number: int, frame: bytes, waiter: Waiter, deadline: float) -> None:
         """Pass a request on, together with all others that came at once."""
         if not self.waiting:
             self.moved_at = time.monotonic()
-        self.waiting[number] = future, deadline
+        self.waiting[number] = waiter, deadline
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(frame)
@@ -69,9 +80,9 @@ class Lane(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell all that wait that the worker is gone."""
-        for future, _ in self.waiting.values():
-            if not future.done():
-                future.set_result((503, _DIED))
+        for waiter, _ in self.waiting.values():
+            if not waiter.done():
+                waiter.set_result((503, _DIED))
         self.waiting.clear()
         self._closed(self)
 
@@ -105,31 +116,35 @@ class Line:
     reason: str = "its worker is starting"
     parks: bool = True
     tally: Tally = field(factory=Tally)
-    parked: dict[int, tuple[bytes, "asyncio.Future[Told]", float]] = field(factory=dict)
+    parked: dict[int, tuple[bytes, Waiter, float]] = field(factory=dict)
 
     def submit(self, version: int, body: bytes) -> "asyncio.Future[Told]":
         """What will be the answer to a request."""
         future: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
+        self.pass_on(version, body, future)
+        return future
+
+    def pass_on(self, version: int, body: bytes, waiter: Waiter) -> None:
+        """Send a request to the worker, or park it; the waiter is told what comes of it."""
         lane = self.lane
         if len(self.parked if lane is None else lane.waiting) >= self.limit:
-            future.set_result((429, _FULL))
+            waiter.set_result((429, _FULL))
         elif lane is None and not self.parks:
-            future.set_result((503, encode_error(f"endpoint {self.name!r} is not served: {self.reason}", code="not_ready")))
+            waiter.set_result((503, encode_error(f"endpoint {self.name!r} is not served: {self.reason}", code="not_ready")))
         else:
             number, deadline = next(_NUMBERS), time.monotonic() + self.deadline_s
             frame = request_frame(number, deadline, version, body)
             if lane is None:
-                self.parked[number] = frame, future, deadline
+                self.parked[number] = frame, waiter, deadline
             else:
-                lane.send(number, frame, future, deadline)
-        return future
+                lane.send(number, frame, waiter, deadline)
 
     def attach(self, lane: Lane, versions: frozenset[int], metadata: bytes) -> None:
         """Switch to a new worker; the old one finishes what it has."""
         old, self.lane = self.lane, lane
         self.versions, self.metadata, self.reason, self.parks = versions, metadata, "", True
-        for number, (frame, future, deadline) in self.parked.items():
-            lane.send(number, frame, future, deadline)
+        for number, (frame, waiter, deadline) in self.parked.items():
+            lane.send(number, frame, waiter, deadline)
         self.parked.clear()
         if old is not None:
             old.retire()
@@ -158,26 +173,26 @@ class Line:
         """Answer what is past its deadline; the oldest come first."""
         late = [number for number, (_, _, deadline) in self.parked.items() if deadline < now]
         for number in late:
-            _, future, _ = self.parked.pop(number)
-            _expire(future)
+            _, waiter, _ = self.parked.pop(number)
+            _expire(waiter)
         if self.lane is not None:
             expire(self.lane, now)
 
     def _fail(self, status: int, body: bytes) -> None:
-        for _, future, _ in self.parked.values():
-            if not future.done():
-                future.set_result((status, body))
+        for _, waiter, _ in self.parked.values():
+            if not waiter.done():
+                waiter.set_result((status, body))
         self.parked.clear()
 
 
 def expire(lane: Lane, now: float) -> None:
     """Answer what a worker holds past its deadline; it stays counted as the worker's until that answers or dies."""
-    for future, deadline in lane.waiting.values():
+    for waiter, deadline in lane.waiting.values():
         if deadline >= now:
             break
-        _expire(future)
+        _expire(waiter)
 
 
-def _expire(future: "asyncio.Future[Told]") -> None:
-    if not future.done():
-        future.set_result((504, _LATE))
+def _expire(waiter: Waiter) -> None:
+    if not waiter.done():
+        waiter.set_result((504, _LATE))
