@@ -96,10 +96,10 @@ Columns = Mapping[str, Column]
 
 def rows_of(columns: Columns, where: str = "the columns") -> int:
     """The number of rows; SchemaError if the columns differ in it, 0 if there is no column."""
-    lengths = {name: len(column) for name, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise SchemaError(f"{where}: columns differ in length: {lengths}")
-    return next(iter(lengths.values()), 0)
+    lengths = list(map(len, columns.values()))
+    if lengths and lengths.count(lengths[0]) != len(lengths):
+        raise SchemaError(f"{where}: columns differ in length: {dict(zip(columns, lengths, strict=True))}")
+    return lengths[0] if lengths else 0
 
 
 def present(column: Column) -> NDArray[np.bool_]:

@@ -116,13 +116,15 @@ class Batcher:
         return columns
 
     def _told(self, batch: list[_Asked], answer: Answer, scorer: Scorer) -> list[bytes]:
-        outputs = _outputs(answer.columns, scorer.signature.outputs)
+        outputs = _outputs(answer.columns, scorer.signature.outputs, apart=len(batch) > 1)
         read = _features(answer, scorer) if any(asked.request.features for asked in batch) else []
         told, first, name = [], 0, self.endpoint.deployment.endpoint
         for asked in batch:
             request, last = asked.request, first + asked.request.rows
             try:
-                shown = [*select(outputs, request.outputs), *(read if request.features else ())]
+                shown = select(outputs, request.outputs) if request.outputs else outputs
+                if request.features:
+                    shown = [*shown, *read]
                 body = encode_answer(name, scorer.version, asked.prediction_id, request.id, shown, first, last)
                 told.append(answer_frame(asked.frame.number, 200, body))
             except Exception as error:
@@ -137,8 +139,8 @@ def _moments(requests: list[Request], counts: list[int]) -> NDArray[np.int64]:
     return np.repeat(np.array(moments, dtype=np.int64), counts)
 
 
-def _outputs(columns: Columns, schema: Schema) -> list[Output]:
-    return [Output.of(each, listed(columns[each.name])) for each in schema]
+def _outputs(columns: Columns, schema: Schema, *, apart: bool) -> list[Output]:
+    return [Output.of(each, listed(columns[each.name]), apart=apart) for each in schema]
 
 
 def _features(answer: Answer, scorer: Scorer) -> list[Output]:

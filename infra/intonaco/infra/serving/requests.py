@@ -21,12 +21,12 @@ _Shape = list[int]
 _HIGHEST_US = 253_402_300_799_999_999  # the end of the year 9999
 
 
-class _Output(Struct):
+class _Output(Struct, gc=False):
     name: str
     parameters: dict[str, Any] | UnsetType = UNSET
 
 
-class _Body(Struct):
+class _Body(Struct, gc=False):
     """What stands beside the inputs."""
 
     id: str | UnsetType = UNSET
@@ -75,7 +75,7 @@ class RequestDecoder:
         tensors = tuple(Tensor(each) for each in inputs)
         kinds = [_kind(tensor) for tensor in tensors]
         inputs_type: Any = list[functools.reduce(operator.or_, kinds)] if kinds else list[_Output]  # type: ignore[misc]
-        body = msgspec.defstruct("Body", [("inputs", inputs_type)], bases=(_Body,), kw_only=True)
+        body = msgspec.defstruct("Body", [("inputs", inputs_type)], bases=(_Body,), kw_only=True, gc=False)
         return cls(tensors, kinds, msgspec.json.Decoder(body))
 
     def decode(self, body: bytes) -> Request:
@@ -112,7 +112,7 @@ class RequestDecoder:
 
     def _ordered(self, inputs: list[Any]) -> list[Any]:
         """The inputs in the order of the schema, each there once."""
-        kinds = [each.__class__ for each in inputs]
+        kinds = list(map(type, inputs))
         if kinds == self._kinds:
             return inputs
         by_kind = dict(zip(kinds, inputs, strict=True))
@@ -180,7 +180,7 @@ class _Wire:
 def _kind(tensor: Tensor) -> type[Struct]:
     """The type of one input's JSON object; its name is the tag that tells it from the others."""
     fields: list[tuple[str, Any]] = [("shape", _Shape), ("datatype", Literal[tensor.datatype]), ("data", list[tensor.element])]  # type: ignore[name-defined]
-    return msgspec.defstruct("Input", fields, tag_field="name", tag=tensor.field.name)
+    return msgspec.defstruct("Input", fields, tag_field="name", tag=tensor.field.name, gc=False)
 
 
 def _more_keys(wire: Any) -> int:
@@ -278,5 +278,3 @@ def microseconds(at: Any) -> int:
 
 def _outputs(given: list[_Output] | UnsetType) -> tuple[str, ...]:
     return () if given is UNSET or not given else tuple(each.name for each in given)
-
-

@@ -75,9 +75,9 @@ def run(job: Job, frames: socket.socket, control: socket.socket) -> None:
 
 def answer_all(batcher: Batcher, frames: socket.socket) -> None:
     """Answer all that waits, batch after batch, until the front end closes the socket."""
-    received = RequestFrames()
-    while data := frames.recv(_RECEIVE_BYTES):
-        waiting = received.feed(data)
+    received, buffer = RequestFrames(), memoryview(bytearray(_RECEIVE_BYTES))
+    while size := frames.recv_into(buffer):
+        waiting = received.feed(bytes(buffer[:size]))
         if waiting:
             frames.sendall(batcher.answer(waiting))
 
