@@ -25,7 +25,7 @@ INPUTS = Schema(
 DECODER = RequestDecoder.of(INPUTS)
 GOOD: dict[str, tuple[str, list[int], list[Any]]] = {
     "a": ("FP64", [2], [1.5, None]),
-    "b": ("BYTES", [2], ["JFK", "a \"quoted\": one"]),
+    "b": ("BYTES", [2], ["JFK", 'a "quoted": one']),
     "c": ("INT8", [2], [-128, 127]),
     "d": ("FP32", [2], [0.5, 2.0]),
     "kind": ("BYTES", [2], ["x", "y"]),

@@ -338,5 +338,3 @@ class Supervisor:
             self._states.leave(self.server.server)
         except IntonacoError as error:
             _LOG.warning("the catalog does not answer: %s", error)
-
-
