@@ -1,8 +1,10 @@
 """The front end's process: uvicorn on the server's listening socket, steered by the server's messages."""
 
 import asyncio
+import ctypes
 import os
 import socket
+import struct
 import sys
 import time
 from collections.abc import Coroutine
@@ -23,6 +25,9 @@ __all__ = ["FrontJob", "main"]
 
 _SWEEP_S = 0.04
 _LAST_S = 0.3
+#: For handshakes that began before new ones were turned away.
+_HANDSHAKE_S = 0.02
+_SO_ATTACH_FILTER, _BPF_RETURN = 26, 0x06
 _Order: Any = Want | Attach | Refuse | Remove | Gauges | Drain | Stop
 
 
@@ -137,6 +142,9 @@ class _Desk:
 
     async def _stop(self) -> None:
         """Take what has already connected, refuse what has not, let the clients that are here finish, and end."""
+        for listening in self._listening:
+            _turn_away(listening)
+        await asyncio.sleep(_HANDSHAKE_S)
         for server in self._server.servers:
             server.close()
         for listening in self._listening:
@@ -172,6 +180,17 @@ class _Desk:
     def _drained(self, lane: Lane) -> None:
         messages.send(self._control, Drained(lane.worker))
         lane.close()
+
+
+def _turn_away(listening: socket.socket) -> None:
+    """Let no handshake begin any more, where the system can (Linux, socket(7), SO_ATTACH_FILTER).
+
+    Else a client that connects between the last accept and the end of listening is reset, though it may have sent a request.
+    """
+    if sys.platform != "linux":
+        return
+    drop_all = ctypes.create_string_buffer(struct.pack("HBBI", _BPF_RETURN, 0, 0, 0))
+    listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(drop_all)))
 
 
 if __name__ == "__main__":
