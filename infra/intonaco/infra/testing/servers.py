@@ -102,9 +102,9 @@ def deploy_multiplier(
     return Deployments(workspace).deploy(endpoint, Route(version=version, package=package.digest), wait_s=wait_s)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def doubling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The flavor `doubling` is installed, here and in every process that is started."""
+    """The flavor `doubling` is installed, here and in every process that is started, for the tests of one module."""
     folder = tmp_path_factory.mktemp("plugins")
     offer_doubling(folder)
     with pytest.MonkeyPatch.context() as patched:
