@@ -60,7 +60,7 @@ def ask(run: Callable[..., Told]) -> Callable[..., tuple[int, dict[str, Any]]]:
     return command
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _toys() -> Iterator[None]:
     """The module `toys` can be imported in every process that is started, too."""
     with pytest.MonkeyPatch.context() as patched:
