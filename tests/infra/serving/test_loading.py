@@ -100,7 +100,7 @@ def test_a_package_that_lies_about_what_it_holds_is_corrupt(workspace: Workspace
 
 
 def test_a_flavor_that_no_plugin_offers_is_named_with_those_that_there_are(workspace: Workspace, package: Package) -> None:
-    with pytest.raises(NotRegisteredError, match="no flavor named 'pickle'; registered: .*lightgbm, python, sklearn"):
+    with pytest.raises(NotRegisteredError, match=r"no flavor named 'pickle'; registered: .*lightgbm, python, sklearn"):
         load_servable(_with(package, flavor="pickle", inert=True), workspace.plugins)
 
 
