@@ -97,6 +97,15 @@ def test_given_held_out_rows_are_what_the_model_is_evaluated_on(platform: toys.T
     assert (trained.rows, trained.cells.pick("absolute_error").n) == (60, 10)
 
 
+def test_an_evaluation_on_the_rows_that_were_learned_is_not_held_out(platform: toys.ToyPlatform) -> None:
+    points = toys.points(60)
+    assert platform.train(toys.Line(), points, held_out=toys.points(10)).held_out
+    version = platform.train(toys.Line(), points, held_out=toys.points(60)).register("line")
+    assert not version.held_out
+    with pytest.raises(RefusedError, match="evaluated on rows that it had learned from"):
+        platform.deploy("line", version)
+
+
 def test_a_task_that_returns_no_cells_is_an_error_that_names_it(platform: toys.ToyPlatform) -> None:
     with pytest.raises(DefinitionError, match=r"Silent.evaluate returned no cells"):
         platform.train(toys.Silent(), toys.points(60))

@@ -41,6 +41,8 @@ class Trained:
         How many examples it learned from.
     cells
         What the evaluation on held-out examples returned.
+    held_out
+        Whether it was evaluated on other examples than those it learned from.
     memoized
         Whether every step had its result already.
     """
@@ -55,6 +57,7 @@ class Trained:
     report: Report = field(repr=False)
     reports: Mapping[str, str] = field(repr=False)
     uses: tuple[str, ...] = ()
+    held_out: bool = True
     memoized: bool = False
 
     def register(self, model: str, *, notes: str = "") -> Version:
@@ -66,7 +69,7 @@ class Trained:
             cells=self.cells,
             reports=self.reports,
             uses=self.uses,
-            held_out=True,
+            held_out=self.held_out,
             notes=notes,
         )
 
@@ -106,9 +109,10 @@ def train(
     if trials > 0:
         steps.append(run.call(search, task=task, examples=examples, given=chosen, trials=trials, seed=seed))
         chosen = {**chosen, **steps[-1].value["params"]}
-    steps.append(run.call(fit, task=task, examples=examples, params=chosen))
-    fitted = steps[-1].value
-    steps.append(run.call(evaluate, task=task, package=fitted["package"], examples=held_out))
+    learned = run.call(fit, task=task, examples=examples, params=chosen)
+    fitted = learned.value
+    evaluated = run.call(evaluate, task=task, package=fitted["package"], examples=held_out)
+    steps += [learned, evaluated]
     reference = run.call(refer, package=fitted["package"], examples=examples)
     searched = steps[0].value["trials"] if trials > 0 else []
     steps.append(run.call(describe, task=task, evaluated=steps[-1].value, explained=fitted["explained"], params=chosen, trials=searched))
@@ -123,8 +127,16 @@ def train(
         report=steps[-1].value,
         reports={"evaluation": steps[-1].artifact.digest, REFERENCE: reference.artifact.digest},
         uses=tuple(fitted["uses"]),
+        held_out=_are_apart(run, learned.number, evaluated.number),
         memoized=all(each.memoized for each in (*steps, reference)),
     )
+
+
+def _are_apart(run: Run, learned: int, evaluated: int) -> bool:
+    """Whether two steps of a run were given different examples, by the digests that it recorded."""
+    inputs = Runs(run.workspace, run.project).inputs(run.id)
+    digests = {each.step: each.digest for each in inputs if each.name == "examples"}
+    return digests[learned] != digests[evaluated]
 
 
 @step(hooks=("flavors",))
