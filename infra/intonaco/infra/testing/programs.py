@@ -155,7 +155,7 @@ class RunningProgram:
 
 def _guard(pid: int) -> "subprocess.Popen[bytes]":
     """A shell that kills the group once this process, and so its end of the pipe, is gone."""
-    watch = 'read -r _ || kill -9 -- "-$1"'
+    watch = 'read -r _ || kill -9 "-$1"'
     return subprocess.Popen(
         ["/bin/sh", "-c", watch, "sh", str(pid)], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     )
