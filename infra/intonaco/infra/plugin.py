@@ -29,6 +29,11 @@ def streams() -> dict[str, str]:
 
 
 @hookimpl
+def catalog_databases() -> dict[str, str]:
+    return {"sqlite": f"{_INFRA}.storage.sqlitedatabase:SqliteDatabase"}
+
+
+@hookimpl
 def catalog_rooms() -> dict[str, str]:
     return {
         "features": f"{_INFRA}.features.tables:ROOM",

@@ -214,7 +214,7 @@ class Workspace:
         from intonaco.infra.storage.catalog import Catalog
 
         rooms = [load_path(offer.path) for offer in self.plugins.offers("catalog_rooms").values()]
-        return Catalog.open(self.url("catalog"), rooms)
+        return Catalog.open(self.url("catalog"), rooms, self.plugins)
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._opened:

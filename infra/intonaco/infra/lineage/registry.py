@@ -23,7 +23,6 @@ from intonaco.infra.lineage.lines import (
 )
 from intonaco.infra.lineage.tables import MOVES, USES, VERSIONS
 from intonaco.infra.lineage.versions import Move, Version, row_of_move, row_of_version, version_of_row
-from intonaco.infra.storage.databases import serialize
 from intonaco.infra.workspace import Workspace
 
 __all__ = ["Move", "Registry", "Version"]
@@ -92,7 +91,6 @@ class Registry:
             return self._insert(connection, line, draft, uses)
 
     def _insert(self, connection: sql.Connection, line: Line, draft: Version, uses: Iterable[str]) -> Version:
-        serialize(connection)  # so that numbers are without gaps
         newest, package = newest_of(connection, line)
         if package == draft.package:
             return versions_of(connection, line, newest)[0]
@@ -151,7 +149,6 @@ class Registry:
         _check_alias(alias, by)
         moved = time.time_ns() // 1000 if at_us is None else at_us
         with self.workspace.catalog.transaction() as connection:
-            serialize(connection)
             before = aliases_of(connection, line).get(alias)
             if number is not None:
                 versions_of(connection, line, number)

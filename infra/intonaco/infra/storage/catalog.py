@@ -9,11 +9,11 @@ from typing import Self
 import sqlalchemy as sql
 from attrs import define, field, frozen
 
-from intonaco.core.errors import CorruptError
+from intonaco.core.errors import CorruptError, UnavailableError
+from intonaco.core.plugins import Plugins
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage import record, upgrades
-from intonaco.infra.storage.databases import integrity, is_small, open_engine, serialize, set_write_ahead
-from intonaco.infra.storage.faults import explained
+from intonaco.infra.storage.databases import Database, explained
 from intonaco.infra.storage.rooms import Room
 from intonaco.infra.storage.seals import seal, verify
 from intonaco.infra.storage.store import as_url
@@ -33,7 +33,7 @@ class Change:
 
 @define(eq=False)
 class Catalog:
-    """One relational database, SQLite or PostgreSQL, shared by all rooms.
+    """One relational database shared by all rooms; plugins offer kinds of databases through the hook `catalog_databases`.
 
     Every method may be called from any thread, and the same URL may be open in many processes; a connection belongs to the
     thread that asked for it, until its context ends. Commits are durable when `transaction` is left. Statements that break
@@ -42,26 +42,32 @@ class Catalog:
 
     where: str
     rooms: tuple[Room, ...]
-    _engine: sql.Engine = field(repr=False)
+    database: Database
     _reader: sql.Engine = field(repr=False)
 
     @classmethod
-    def open(cls, url: StoreUrl | str, rooms: Sequence[Room] = ()) -> Self:
+    def open(cls, url: StoreUrl | str, rooms: Sequence[Room] = (), plugins: Plugins | None = None) -> Self:
         """Open, and make or migrate as needed, the catalog behind `sqlite:PATH` or `postgresql://...`.
+
+        Parameters
+        ----------
+        plugins
+            Those that offer databases; all that are installed if not given.
 
         Raises
         ------
-        SettingsError
-            The URL is of another kind.
+        NotRegisteredError, SettingsError
+            No plugin offers such a database, or the URL holds something that it does not know.
         InvalidError
             A newer version of a room has been here; the database stays as it is.
         CorruptError, UnavailableError
             The database is damaged, or cannot be reached or written.
         """
         url = as_url(url)
-        engine = open_engine(url)
+        found = plugins or Plugins.discover()
+        database: Database = found.load("catalog_databases", url.scheme, "database for a catalog").open(url)
         known = {room.name: room for room in (record.ROOM, *rooms)}
-        catalog = cls(f"the catalog {url}", tuple(known.values()), engine, engine.execution_options(reads=True))
+        catalog = cls(f"the catalog {url}", tuple(known.values()), database, database.engine.execution_options(reads=True))
         try:
             catalog.migrate()
         except BaseException:
@@ -73,16 +79,15 @@ class Catalog:
         """Run the migrations that are missing, all or none; the rooms that were migrated, usually none."""
         with self.read() as connection:
             seen = upgrades.recorded(connection)
-            wrong = integrity(connection) if is_small(connection) else []
+            wrong = self.database.damage(connection, quick=True)
         if wrong:
             raise CorruptError(f"{self.where} is damaged: {wrong[0]}", hint="restore the file from a copy; see intonaco fsck")
         upgrades.refuse_newer(seen, self.rooms, self.where)
         if upgrades.is_current(seen, self.rooms):
             return []
-        with explained(self.where):
-            set_write_ahead(self._engine)
+        with explained(self.database, self.where):
+            self.database.prepare()
         with self.transaction() as connection:
-            serialize(connection)
             return self._upgrade(connection)
 
     def _upgrade(self, connection: sql.Connection) -> list[str]:
@@ -97,20 +102,37 @@ class Catalog:
     def transaction(self) -> Iterator[sql.Connection]:
         """A connection to write with: committed and durable at the end of the context, rolled back on an error.
 
-        On SQLite writers take turns, each waiting up to 30 s; keep it short, and do not open one inside another.
+        Writers take turns, each waiting up to 30 s, so that what one reads holds until it commits; keep it short, and do not
+        open one inside another.
         """
-        with explained(self.where), self._engine.begin() as connection:
+        with explained(self.database, self.where), self.database.engine.connect() as connection, connection.begin() as begun:
             yield connection
+            self._commit(connection, begun)
+
+    def _commit(self, connection: sql.Connection, begun: sql.RootTransaction) -> None:
+        try:
+            begun.commit()
+        except sql.exc.DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            committed = self.database.committed(connection)
+            if committed is None:
+                message = f"{self.where}: the connection was lost while committing; whether it was committed is not known"
+                raise UnavailableError(message, hint="look whether it is there before repeating it") from error
+            if not committed:
+                raise UnavailableError(f"{self.where}: the connection was lost; nothing of this was written", hint="try again") from error
 
     @contextmanager
     def read(self) -> Iterator[sql.Connection]:
         """A connection to read with, which sees one state of the database throughout and waits for no writer."""
-        with explained(self.where), self._reader.connect() as connection:
+        with explained(self.database, self.where), self._reader.connect() as connection:
             yield connection
 
     def record_change(self, connection: sql.Connection, topic: str, subject: str, *, at_us: int | None = None) -> None:
-        """Tell those who ask for `changes` of a topic that something happened to `subject`, as part of the transaction."""
-        serialize(connection)  # else a smaller number could be committed after a greater one was read
+        """Tell those who ask for `changes` of a topic that something happened to `subject`, as part of the transaction.
+
+        As writers take turns, no smaller number is committed after a greater one was read.
+        """
         row = {"topic": topic, "subject": subject, "at_us": time.time_ns() // 1000 if at_us is None else at_us}
         connection.execute(record.CHANGES.insert().values(**row, seal=seal(row)))
 
@@ -126,19 +148,19 @@ class Catalog:
         return [_change(row, self.where) for row in rows]
 
     def damage(self) -> list[str]:
-        """What is wrong with the database's own structure, for `intonaco fsck`: usually nothing; reads the whole file on SQLite.
+        """What is wrong with the database's own structure, for `intonaco fsck`: usually nothing; reads all of it.
 
         What rows say is not looked at: see `seals.py`.
         """
         with self.read() as connection:
             try:
-                return integrity(connection)
+                return self.database.damage(connection, quick=False)
             except sql.exc.DatabaseError as error:
                 return [str(error)]
 
     def close(self) -> None:
         """Let go of all connections; a second call does nothing."""
-        self._engine.dispose()
+        self.database.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,98 +1,63 @@
-"""Relational databases behind store URLs, with the settings under which a commit is durable."""
+"""Relational databases: what a catalog needs of one, and what tells them apart."""
 
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import sqlalchemy as sql
-from sqlalchemy import event
+from sqlalchemy import exc
 
-from intonaco.core.errors import SettingsError
-from intonaco.core.urls import StoreUrl
-from intonaco.infra.storage.sqlitefiles import BUSY_TIMEOUT_S, prepare, sqlite_path, write_ahead
-from intonaco.infra.storage.writeahead import check_write_ahead
+from intonaco.core.errors import ConflictError, IntonacoError, UnavailableError
+from intonaco.infra.storage.store import Store
 
-__all__ = ["integrity", "is_small", "open_engine", "serialize", "set_write_ahead"]
-
-_SMALL_BYTES = 4 * 1024 * 1024
-_TURN = 0x496E746F6E61636F  # one advisory lock for all writers that must take turns on PostgreSQL
+__all__ = ["Database", "explained"]
 
 
-def open_engine(url: StoreUrl) -> sql.Engine:
-    """An engine whose transactions are real ones, begun as writers unless the execution option `reads` is set.
+class Database(Store):
+    """A relational database that can hold a catalog.
 
-    Raises
-    ------
-    SettingsError
-        The scheme is not known, its driver is missing, or the URL has an option that is not known.
-    CorruptError
-        The database lost what was acknowledged.
+    Transactions of `engine` are real ones: it begins them as writers, unless the execution option `reads` is set. Writers
+    take turns from their beginning to their end, so that what one has read holds until it commits; readers see one state
+    and wait for nobody. A commit that was acknowledged is durable.
     """
-    if url.scheme == "sqlite":
-        return _open_sqlite(sqlite_path(url))
-    if url.scheme == "postgresql":
-        return _open_postgresql(url)
-    raise SettingsError(f"{url} cannot hold a catalog", hint="write sqlite:PATH or postgresql://USER@HOST/NAME")
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def engine(self) -> sql.Engine:
+        """What opens connections."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Make the database ready for its first tables; called before migrations run, which may be often."""
+
+    @abstractmethod
+    def damage(self, connection: sql.Connection, *, quick: bool) -> list[str]:
+        """What is wrong with the database's own structure; with `quick`, only if that can be told in a moment."""
+
+    @abstractmethod
+    def told(self, error: BaseException | None) -> IntonacoError | None:
+        """What the driver raised, as one of ours that names the database; None if it is not the database's fault."""
+
+    def committed(self, connection: sql.Connection) -> bool | None:
+        """Whether the transaction was committed whose commit lost its connection; None if that cannot be found out."""
+        return None
 
 
-def _open_sqlite(path: Path) -> sql.Engine:
-    check_write_ahead(path)
-    # A thread that waits for a connection would wait for its own, so the pool grows as it must.
-    engine = sql.create_engine(
-        sql.URL.create("sqlite+pysqlite", database=str(path)),
-        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False, "isolation_level": None},
-        pool_size=8,
-        max_overflow=-1,
-    )
-    event.listen(engine, "connect", lambda connection, _: prepare(connection, path))
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _begin(connection: sql.Connection) -> None:
-    # A writer that began as a reader cannot wait for another writer: SQLite refuses it at once.
-    reads = connection.get_execution_options().get("reads", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-
-def _open_postgresql(url: StoreUrl) -> sql.Engine:
-    if find_spec("psycopg") is None:
-        raise SettingsError("a catalog on PostgreSQL needs psycopg", hint="pip install intonaco-postgres")
-    target = sql.URL.create("postgresql+psycopg", url.user or None, url.password or None, url.host or None, url.port, url.path.lstrip("/"))
-    timeout_ms = int(BUSY_TIMEOUT_S * 1000)
-    options = f"-c lock_timeout={timeout_ms} -c statement_timeout={timeout_ms * 10}"
-    return sql.create_engine(
-        target, connect_args={"connect_timeout": 10, "options": options}, pool_size=8, max_overflow=-1, pool_pre_ping=True
-    )
-
-
-def set_write_ahead(engine: sql.Engine) -> None:
-    """Let readers go on while one writes, where the database has to be told so."""
-    if engine.dialect.name != "sqlite":
-        return
-    connection: Any = engine.raw_connection()
+@contextmanager
+def explained(database: Database, where: str) -> Iterator[None]:
+    """Turn what SQLAlchemy raises inside into our own errors; what is not the database's fault passes unchanged."""
     try:
-        write_ahead(connection)
-    finally:
-        connection.close()
+        yield
+    except exc.IntegrityError as error:
+        message = f"{where} already holds what was to be written, or lacks what it refers to: {_first_line(error.orig)}"
+        raise ConflictError(message) from error
+    except exc.TimeoutError as error:
+        raise UnavailableError(f"{where}: no connection became free in time", hint="try again") from error
+    except exc.DBAPIError as error:
+        raise database.told(error.orig) or error from error
 
 
-def integrity(connection: sql.Connection) -> list[str]:
-    """What is wrong with the structure of an SQLite database, some 10 ms per MB; other databases look after themselves."""
-    if connection.dialect.name != "sqlite":
-        return []
-    return [line for line in connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars() if line != "ok"]
-
-
-def is_small(connection: sql.Connection) -> bool:
-    """Whether an SQLite database is small enough to look through each time it is opened."""
-    if connection.dialect.name != "sqlite":
-        return False
-    pages, page = (connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("page_count", "page_size"))
-    return bool(pages * page <= _SMALL_BYTES)
-
-
-def serialize(connection: sql.Connection) -> None:
-    """Wait until no other transaction that called this is open; SQLite's writers take turns anyway."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(sql.select(sql.func.pg_advisory_xact_lock(_TURN)))
+def _first_line(error: BaseException | None) -> str:
+    return next(iter(str(error).splitlines()), "")

@@ -1,12 +1,12 @@
-"""What SQLite and SQLAlchemy raise, told as our own errors."""
+"""What SQLite raises, told as our own errors."""
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from intonaco.core.errors import ConflictError, CorruptError, IntonacoError, InvalidError, UnavailableError
+from intonaco.core.errors import CorruptError, IntonacoError, InvalidError, UnavailableError
 
-__all__ = ["explained", "explained_sqlite"]
+__all__ = ["explained_sqlite", "told"]
 
 _RESTORE = "restore the file from a copy; intonaco fsck lists what is damaged"
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -20,27 +20,13 @@ def explained_sqlite(where: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _told(error, where) or error from error
+        raise told(error, where) or error from error
 
 
-@contextmanager
-def explained(where: str) -> Iterator[None]:
-    """Turn what SQLAlchemy raises inside into our own errors; what is not the database's fault passes unchanged."""
-    from sqlalchemy import exc
-
-    try:
-        yield
-    except exc.IntegrityError as error:
-        raise ConflictError(f"{where} already holds what was to be written, or lacks what it refers to: {error.orig}") from error
-    except exc.TimeoutError as error:
-        raise UnavailableError(f"{where}: no connection became free in time", hint="try again") from error
-    except exc.DBAPIError as error:
-        raise _told(error.orig, where) or error from error
-
-
-def _told(error: BaseException | None, where: str) -> IntonacoError | None:
+def told(error: BaseException | None, where: str) -> IntonacoError | None:
+    """What sqlite3 raised as one of ours; None if it is not the store's fault."""
     if not isinstance(error, sqlite3.Error):
-        return UnavailableError(f"{where} cannot be used: {error}") if type(error).__name__ == "OperationalError" else None
+        return None
     extended = getattr(error, "sqlite_errorcode", 0)
     code = extended & 0xFF  # the rest tells SQLite's own reasons
     if code in _DAMAGED or "Could not decode to UTF-8" in str(error):

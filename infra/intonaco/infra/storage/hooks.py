@@ -2,7 +2,7 @@
 
 from intonaco.core.plugins import hookspec
 
-__all__ = ["blob_stores", "catalog_rooms", "key_value_stores", "streams", "table_stores"]
+__all__ = ["blob_stores", "catalog_databases", "catalog_rooms", "key_value_stores", "streams", "table_stores"]
 
 
 @hookspec
@@ -23,6 +23,11 @@ def key_value_stores() -> dict[str, str]:
 @hookspec
 def streams() -> dict[str, str]:
     """URL schemes to import paths of `Stream` classes."""
+
+
+@hookspec
+def catalog_databases() -> dict[str, str]:
+    """URL schemes to import paths of `Database` classes, which hold a catalog."""
 
 
 @hookspec
