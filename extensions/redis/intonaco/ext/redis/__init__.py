@@ -1,0 +1,1 @@
+"""Online values and streams in Redis and Valkey."""
