@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define, evolve, field, fields, frozen
 
-from intonaco.core.errors import InvalidError, SettingsError
+from intonaco.core.errors import DefinitionError, InvalidError, SettingsError, UnavailableError
 from intonaco.core.plugins import Plugins, load_path
 from intonaco.core.references import DEFAULT_PROJECT, check_name
 from intonaco.core.settings import read_settings
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from intonaco.infra.compute.tasks import TaskEngine
     from intonaco.infra.storage.blobs import BlobStore
     from intonaco.infra.storage.catalog import Catalog
+    from intonaco.infra.storage.guarantees import Guarantee
     from intonaco.infra.storage.keyvalue import KeyValueStore
     from intonaco.infra.storage.streams import Stream
     from intonaco.infra.storage.tables import TableStore
@@ -28,6 +29,15 @@ if TYPE_CHECKING:
 __all__ = ["SETTINGS_FILE", "Settings", "Workspace"]
 
 SETTINGS_FILE = "intonaco.toml"
+
+#: The hook behind each setting of a store.
+_HOOKS = {
+    "blobs": "blob_stores",
+    "tables": "table_stores",
+    "keyvalue": "key_value_stores",
+    "stream": "streams",
+    "catalog": "catalog_databases",
+}
 
 
 def _store_url(_: object, attribute: Any, value: str) -> None:
@@ -109,6 +119,7 @@ class Workspace:
     root: Path
     settings: Settings
     plugins: Plugins = field(repr=False)
+    _needs: "list[tuple[str, Mapping[str, Collection[Guarantee]]]]" = field(factory=list, init=False, repr=False)
     _opened: dict[str, Any] = field(factory=dict, init=False, repr=False)
     _closing: ExitStack = field(factory=ExitStack, init=False, repr=False)
     _lock: threading.RLock = field(factory=threading.RLock, init=False, repr=False)
@@ -182,6 +193,33 @@ class Workspace:
         """The URL with a path of this workspace's folder, if it has a relative path and no host."""
         return url if url.host or not url.path else evolve(url, path=str(self.root / url.path))
 
+    def require(self, who: str, needs: "Mapping[str, Collection[Guarantee]]") -> None:
+        """Let stores be refused that do not keep what `who` needs of them, by the name of the setting.
+
+        An embedded store is asked when it is first used, any other one at once if it can be reached. Of a store that is
+        not named, all that its primitive promises is needed.
+
+        Raises
+        ------
+        SettingsError
+            A store lacks something that is needed; the message says what, the hint what could give it.
+        """
+        unknown = sorted(set(needs) - set(_HOOKS))
+        if unknown:
+            raise DefinitionError(f"{who} needs something of {unknown[0]!r}, which is no store", hint=f"there are {', '.join(_HOOKS)}")
+        self._needs.append((who, needs))
+        for name in _HOOKS:
+            if name in self._opened:
+                self._check(name, self._opened[name])
+            elif self._is_outside(name):
+                self._try_open(name)
+
+    def _try_open(self, name: str) -> None:
+        try:
+            getattr(self, name)
+        except UnavailableError:
+            pass  # it may come back before it is used, and is asked then
+
     def manifest(self) -> dict[str, Any]:
         """What this workspace is made of: plugins with versions in hook order, stores and engines, without secrets."""
         stores = {each.name: str(StoreUrl.parse(getattr(self.settings.stores, each.name))) for each in fields(StoreSettings)}
@@ -203,9 +241,29 @@ class Workspace:
     def _store(self, name: str, hook: str, what: str) -> Any:
         def opened() -> Any:
             url = self.url(name)
-            return self.plugins.load(hook, url.scheme, what).open(url)
+            return self._checked(name, self.plugins.load(hook, url.scheme, what).open(url))
 
         return self._once(name, opened)
+
+    def _checked(self, name: str, store: Any) -> Any:
+        try:
+            self._check(name, store)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def _check(self, name: str, store: Any) -> None:
+        from intonaco.infra.storage.guarantees import check_guarantees
+
+        asked = store.database if name == "catalog" else store
+        lacks = asked.lacks()
+        for who, needs in self._needs or [("the workspace", {})]:
+            check_guarantees(f"stores.{name} ({self.url(name)})", lacks, needs.get(name, asked.promises), who)
+
+    def _is_outside(self, name: str) -> bool:
+        offer = self.plugins.offers(_HOOKS[name]).get(self.url(name).scheme)
+        return offer is not None and offer.plugin != "infra"
 
     def _engine(self, hook: str, name: str, what: str) -> Any:
         return self.plugins.load(hook, name, what).open(self)
@@ -214,7 +272,7 @@ class Workspace:
         from intonaco.infra.storage.catalog import Catalog
 
         rooms = [load_path(offer.path) for offer in self.plugins.offers("catalog_rooms").values()]
-        return Catalog.open(self.url("catalog"), rooms, self.plugins)
+        return self._checked("catalog", Catalog.open(self.url("catalog"), rooms, self.plugins))
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._opened:

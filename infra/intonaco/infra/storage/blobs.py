@@ -3,14 +3,30 @@
 import hashlib
 import re
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from attrs import frozen
+
 from intonaco.core.errors import AlreadyExistsError, CorruptError, InvalidError
+from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.store import Store
 
-__all__ = ["BlobStore", "SupportsLeftovers", "SupportsPath", "blob_name", "check_blob_name", "check_blob_prefix", "get", "put"]
+__all__ = [
+    "BlobStatus",
+    "BlobStore",
+    "SupportsLeftovers",
+    "SupportsManyReads",
+    "SupportsPath",
+    "SupportsStatuses",
+    "blob_name",
+    "check_blob_name",
+    "check_blob_prefix",
+    "get",
+    "put",
+    "read_many",
+]
 
 _PART = r"[A-Za-z0-9_=@+-][A-Za-z0-9_.=@+-]{0,199}"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})*")
@@ -26,6 +42,7 @@ class BlobStore(Store):
     """
 
     __slots__ = ()
+    promises = frozenset({Guarantee.DURABLE, Guarantee.EXCLUSIVE_CREATE, Guarantee.WHOLE})
 
     @abstractmethod
     def create(self, name: str, data: bytes | memoryview) -> None:
@@ -56,6 +73,31 @@ class BlobStore(Store):
     @abstractmethod
     def delete(self, name: str) -> None:
         """Remove the blob, if it is there; only `intonaco gc` calls this."""
+
+
+@frozen(kw_only=True)
+class BlobStatus:
+    """A blob's size, and when it was created or last asked for by a writer of the same name, in seconds since 1970."""
+
+    name: str
+    size_bytes: int
+    changed_s: float
+
+
+@runtime_checkable
+class SupportsStatuses(Protocol):
+    """A blob store that can tell sizes and ages without reading the blobs."""
+
+    def statuses(self, prefix: str = "") -> Iterator[BlobStatus]:
+        """Of all blobs whose names start with `prefix`, sorted by name."""
+
+
+@runtime_checkable
+class SupportsManyReads(Protocol):
+    """A blob store that reads many blobs faster together than one after the other."""
+
+    def read_many(self, names: Sequence[str]) -> Iterator[bytes]:
+        """The bytes of each blob, in the order of the names; a few are held at a time. MissingError as `read` raises it."""
 
 
 @runtime_checkable
@@ -92,6 +134,11 @@ def _checked(pattern: re.Pattern[str], name: str, what: str) -> str:
         return name
     hint = "use parts of letters, digits and _.-=@+ between '/', none starting with '.'"
     raise InvalidError(f"{name[:_LONGEST]!r} cannot name {what}", hint=hint, field="name")
+
+
+def read_many(store: BlobStore, names: Sequence[str]) -> Iterable[bytes]:
+    """The bytes of each blob, in the order of the names, read as the store reads many."""
+    return store.read_many(names) if isinstance(store, SupportsManyReads) else map(store.read, names)
 
 
 def blob_name(digest: str) -> str:

@@ -8,6 +8,7 @@ import sqlalchemy as sql
 from sqlalchemy import exc
 
 from intonaco.core.errors import ConflictError, IntonacoError, UnavailableError
+from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.store import Store
 
 __all__ = ["Database", "explained"]
@@ -22,6 +23,7 @@ class Database(Store):
     """
 
     __slots__ = ()
+    promises = frozenset({Guarantee.DURABLE, Guarantee.WHOLE, Guarantee.NO_LOST_UPDATES, Guarantee.SNAPSHOTS})
 
     @property
     @abstractmethod

@@ -25,6 +25,7 @@ from intonaco.infra.storage.deltahistory import History, Log
 from intonaco.infra.storage.deltalog import Entry, entry_name
 from intonaco.infra.storage.deltaparts import check_delta_names
 from intonaco.infra.storage.files import FileBlobStore
+from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.tables import Part, Snapshot, TableStore
 
 __all__ = ["DeltaTableStore"]
@@ -51,6 +52,12 @@ class DeltaTableStore(TableStore):
     @classmethod
     def open(cls, url: StoreUrl | str) -> Self:
         return cls(FileBlobStore.open(url))
+
+    def lacks(self) -> dict[Guarantee, str]:
+        lacking = dict(self.blobs.lacks())
+        if Guarantee.EXCLUSIVE_CREATE in lacking:  # of several writers of the next log entry one has to win
+            lacking[Guarantee.NO_LOST_UPDATES] = lacking.pop(Guarantee.EXCLUSIVE_CREATE)
+        return lacking
 
     def close(self) -> None:
         self.blobs.close()

@@ -21,6 +21,7 @@ from intonaco.core.errors import (
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.blobs import BlobStore, check_blob_name, check_blob_prefix
 from intonaco.infra.storage.durable import FOLDER, fault, link_synced, make_folder, read_whole, write_synced
+from intonaco.infra.storage.guarantees import HERE_ALONE, Guarantee
 from intonaco.infra.storage.store import as_url
 
 __all__ = ["FileBlobStore"]
@@ -52,6 +53,9 @@ class FileBlobStore(BlobStore):
             return cls(root)
         except OSError as error:
             raise fault(root, "opened", error) from error
+
+    def lacks(self) -> dict[Guarantee, str]:
+        return HERE_ALONE
 
     def create(self, name: str, data: bytes | memoryview) -> None:
         check_blob_name(name)

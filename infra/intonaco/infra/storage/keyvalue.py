@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 
+from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.store import Store
 
 __all__ = ["Entry", "KeyValueStore"]
@@ -21,6 +22,7 @@ class KeyValueStore(Store):
     """
 
     __slots__ = ()
+    promises = frozenset({Guarantee.DURABLE, Guarantee.WHOLE, Guarantee.ORDER_WINS, Guarantee.OWN_WRITES, Guarantee.CHECKED})
 
     @abstractmethod
     def get(self, keys: Sequence[bytes]) -> list[Entry | None]:

@@ -11,6 +11,7 @@ from intonaco.core.errors import CorruptError, InvalidError, SettingsError
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.entries import LONGEST_WHOLE, decode, encode, key_of, stored_key
 from intonaco.infra.storage.environments import AGAIN, STATE_KEY, Environment, acquire, explained_lmdb, release, told
+from intonaco.infra.storage.guarantees import HERE_ALONE, Guarantee
 from intonaco.infra.storage.keyvalue import Entry, KeyValueStore
 from intonaco.infra.storage.store import as_url
 
@@ -103,6 +104,9 @@ class LmdbStore(KeyValueStore):
         if [stored for stored, _ in chunk] != sorted({stored for stored, _ in chunk}):
             raise _out_of_order(self.path)
         return chunk
+
+    def lacks(self) -> dict[Guarantee, str]:
+        return HERE_ALONE
 
     def close(self) -> None:
         if not self._closed:

@@ -19,6 +19,7 @@ from intonaco.core.errors import CorruptError, InvalidError, UnavailableError
 from intonaco.core.references import check_name
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.faults import explained_sqlite
+from intonaco.infra.storage.guarantees import HERE_ALONE, Guarantee
 from intonaco.infra.storage.sqlitefiles import BUSY_TIMEOUT_S, prepare, sqlite_path, write_ahead
 from intonaco.infra.storage.store import as_url
 from intonaco.infra.storage.streams import Stream
@@ -114,6 +115,9 @@ class SqliteStream(Stream):
     def topics(self) -> list[tuple[str, int]]:
         with self._snapshot() as connection:
             return [(row[1], row[2]) for row in connection.execute(f"{_HEADS} ORDER BY topic, part")]
+
+    def lacks(self) -> dict[Guarantee, str]:
+        return HERE_ALONE
 
     def close(self) -> None:
         self._closed = True

@@ -11,6 +11,7 @@ from intonaco.core.errors import IntonacoError
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.databases import Database
 from intonaco.infra.storage.faults import told
+from intonaco.infra.storage.guarantees import HERE_ALONE, Guarantee
 from intonaco.infra.storage.sqlitefiles import BUSY_TIMEOUT_S, prepare, sqlite_path, write_ahead
 from intonaco.infra.storage.store import as_url
 from intonaco.infra.storage.writeahead import check_write_ahead
@@ -48,6 +49,9 @@ class SqliteDatabase(Database):
 
     def told(self, error: BaseException | None) -> IntonacoError | None:
         return told(error, self.where)
+
+    def lacks(self) -> dict[Guarantee, str]:
+        return HERE_ALONE
 
     def close(self) -> None:
         self.engine.dispose()

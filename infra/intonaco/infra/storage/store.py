@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from intonaco.core.urls import StoreUrl
+from intonaco.infra.storage.guarantees import Guarantee
 
 __all__ = ["Store", "as_url"]
 
@@ -22,6 +23,9 @@ class Store(ABC):
 
     __slots__ = ()
 
+    #: What every store of the primitive keeps, unless it says in `lacks` that it does not.
+    promises: ClassVar[frozenset[Guarantee]] = frozenset()
+
     @classmethod
     @abstractmethod
     def open(cls, url: StoreUrl | str) -> Self:
@@ -34,6 +38,13 @@ class Store(ABC):
         UnavailableError
             It cannot be reached or written.
         """
+
+    def lacks(self) -> dict[Guarantee, str]:
+        """The guarantees that this store, as it is set up, does not keep, each with what could give it.
+
+        Whoever needs one of them is refused with that text when it opens the store.
+        """
+        return {}
 
     def close(self) -> None:  # noqa: B027  a store that holds nothing open has nothing to do
         """Let go of what is held open; a second call does nothing."""

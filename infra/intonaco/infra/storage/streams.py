@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.store import Store
 
 __all__ = ["Stream", "SupportsTopics"]
@@ -18,6 +19,7 @@ class Stream(Store):
     """
 
     __slots__ = ()
+    promises = frozenset({Guarantee.DURABLE, Guarantee.WHOLE, Guarantee.IN_ORDER, Guarantee.CHECKED})
 
     @abstractmethod
     def append(self, topic: str, values: Sequence[bytes], partition: int = 0) -> int:

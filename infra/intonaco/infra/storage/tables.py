@@ -9,6 +9,7 @@ from attrs import frozen
 
 from intonaco.core.schema import Schema
 from intonaco.infra.storage.checks import Check
+from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.store import Store
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class TableStore(Store):
     """
 
     __slots__ = ()
+    promises = frozenset({Guarantee.DURABLE, Guarantee.WHOLE, Guarantee.NO_LOST_UPDATES, Guarantee.SNAPSHOTS, Guarantee.CHECKED})
 
     @abstractmethod
     def write(

@@ -15,6 +15,7 @@ from intonaco.core.urls import StoreUrl
 from intonaco.ext.postgres.ddl import BinaryOrderTypes
 from intonaco.ext.postgres.faults import told
 from intonaco.infra.storage.databases import Database
+from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.store import as_url
 
 __all__ = ["PostgresDatabase"]
@@ -66,6 +67,12 @@ class PostgresDatabase(Database):
     def committed(self, connection: sql.Connection) -> bool | None:
         number = connection.get_execution_options().get("transaction_number")
         return None if number is None else _outcome(self.engine, number)
+
+    def lacks(self) -> dict[Guarantee, str]:
+        """Durability where the server does not sync: whoever set that has to say so."""
+        with self.engine.execution_options(reads=True).connect() as connection:
+            off = [name for name in ("fsync", "full_page_writes") if connection.exec_driver_sql(f"SHOW {name}").scalar_one() == "off"]
+        return {Guarantee.DURABLE: f"set {', '.join(f'{name} = on' for name in off)} in postgresql.conf"} if off else {}
 
     def close(self) -> None:
         self.engine.dispose()
