@@ -1,77 +1,41 @@
 """Aggregates as an algebra: prepare an event, merge intermediate values, finalize.
 
 Intermediate values are integers of 64 bits. They merge by addition or by taking the greatest, so any order and any
-batching give the same bits. Batch, stream and request call the functions of this module and no others.
+batching give the same bits. Batch, stream and request call the functions of this module and no others; those whose
+state varies in length (`varies`) have theirs in `compute.sketches` and `compute.latest`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from attrs import frozen
 from numpy.typing import NDArray
 
-from intonaco.core.errors import DefinitionError, InvalidError
-from intonaco.core.schema import suggestion
+from intonaco.core.errors import InvalidError
+from intonaco.infra.compute.measures import DEFAULT_RESOLUTION, KINDS, NONE, WHOLE_KINDS, Measure, measures_of
+from intonaco.infra.compute.sketches import bins_of
 
-__all__ = ["DEFAULT_RESOLUTION", "KINDS", "NONE", "Measure", "finalize", "fixed_point", "measures_of", "ordered", "prepare", "unordered"]
+__all__ = [
+    "DEFAULT_RESOLUTION",
+    "KINDS",
+    "NONE",
+    "WHOLE_KINDS",
+    "Measure",
+    "finalize",
+    "fixed_point",
+    "measures_of",
+    "ordered",
+    "prepare",
+    "refuse_infinite",
+    "unordered",
+]
 
 Ints = NDArray[np.int64]
 
-#: Floats enter sums as whole multiples of this fraction of their unit.
-DEFAULT_RESOLUTION = 2.0**-20
-#: The intermediate value of "no event" where the greatest wins.
-NONE = -(2**63)
 _FIXED_LIMIT = 2.0**53
 _LIMB = 20
 _SQUARE_LIMIT = 2**45
 _BITS = np.int64(0x7FFF_FFFF_FFFF_FFFF)
-
-#: Aggregates, and the measures of which each is finalized.
-KINDS: Mapping[str, tuple[str, ...]] = {
-    "count": ("count",),
-    "sum": ("sum",),
-    "mean": ("sum", "count"),
-    "variance": ("sum", "count", "square_high", "square_mixed", "square_low"),
-    "minimum": ("least",),
-    "maximum": ("greatest",),
-    "first": ("first",),
-    "last": ("last",),
-}
-_GREATEST = ("least", "greatest")
-_BY_TIME = ("first", "last")
-
-
-@frozen(order=True)
-class Measure:
-    """One intermediate value: what it measures of which column (`""` is the event itself)."""
-
-    column: str
-    kind: str
-    resolution: float = 1.0
-
-    @property
-    def adds(self) -> bool:
-        """Whether two values merge by addition; else the greatest wins."""
-        return self.kind not in _GREATEST + _BY_TIME
-
-    @property
-    def by_time(self) -> bool:
-        """Whether the value is that of the greatest (event time, creation time, value)."""
-        return self.kind in _BY_TIME
-
-    @property
-    def words(self) -> int:
-        """How many integers it takes."""
-        return 3 if self.by_time else 1
-
-
-def measures_of(kind: str, column: str, resolution: float) -> tuple[Measure, ...]:
-    """The measures of which an aggregate of a column is finalized."""
-    if kind not in KINDS:
-        raise DefinitionError(f"no aggregate {kind!r}", hint=suggestion(kind, KINDS))
-    scaled = ("sum", "square_high", "square_mixed", "square_low")
-    return tuple(Measure(column, each, resolution if each in scaled else 1.0) for each in KINDS[kind])
 
 
 def fixed_point(values: NDArray[Any], held: NDArray[np.bool_], resolution: float, column: str) -> Ints:
@@ -114,7 +78,8 @@ def unordered(codes: Ints, floats: bool) -> NDArray[Any]:
 
 
 def prepare(measure: Measure, values: NDArray[Any] | None, held: NDArray[np.bool_]) -> Ints:
-    """The intermediate value of each event; shape (n,). Of a measure by time it is the ordered value alone.
+    """The intermediate value of each event; shape (n,). Of a measure by time and of `latest` it is the ordered value alone,
+    of a binned one the word of its one bin; NONE where there is none.
 
     Parameters
     ----------
@@ -129,9 +94,14 @@ def prepare(measure: Measure, values: NDArray[Any] | None, held: NDArray[np.bool
     if measure.adds:
         fixed = fixed_point(values, held, measure.resolution, measure.column)
         return fixed if measure.kind == "sum" else _square(measure, fixed)
-    _refuse_infinite(values, held, measure.column)
-    codes = ordered(values)
-    return np.where(held, ~codes if measure.kind in ("least", "first") else codes, NONE)
+    if measure.binned:
+        return np.where(held, bins_of(measure, values, held), NONE)
+    refuse_infinite(values, held, measure.column)
+    codes = ordered(_whole(values, held, measure.column) if values.dtype.kind in "biu" else values)
+    words = np.where(held, ~codes if measure.kind in ("least", "first") else codes, NONE)
+    if bool(np.any(held & (words == NONE))):
+        raise InvalidError(f"column {measure.column!r} holds an integer that 63 bits and a sign cannot hold", field=measure.column)
+    return words
 
 
 def _square(measure: Measure, fixed: Ints) -> Ints:
@@ -144,26 +114,37 @@ def _square(measure: Measure, fixed: Ints) -> Ints:
     return {"square_high": high * high, "square_mixed": high * low, "square_low": low * low}[measure.kind]
 
 
-def _refuse_infinite(values: NDArray[Any], held: NDArray[np.bool_], column: str) -> None:
+def refuse_infinite(values: NDArray[Any], held: NDArray[np.bool_], column: str) -> None:
+    """Raise InvalidError if a value that counts is NaN or infinite."""
     if values.dtype.kind == "f" and not bool(np.all(np.isfinite(values) | ~held)):
         raise InvalidError(f"column {column!r} holds a value that is not finite", hint="write a missing value as null", field=column)
 
 
 def finalize(
     kind: str, words: Sequence[Ints], resolution: "float | NDArray[np.float64]", floats: bool
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """The aggregate of merged intermediate values, and where there is one.
 
     Parameters
     ----------
     words
         Of the measures of `KINDS[kind]`, in their order, all of one shape; of a measure by time the ordered value alone.
+    resolution
+        What one whole number is worth: the step of a float column, 1 of integers, 10^-scale of decimals.
     floats
-        Whether the column holds floats.
+        Whether the column holds floats. Of others, the `WHOLE_KINDS` are int64: integers, or multiples of the resolution.
+
+    Returns
+    -------
+    tuple
+        float64, or int64 as above; and where there is a value.
     """
     if kind in ("count", "sum"):
+        everywhere = np.ones(words[0].shape, dtype=np.bool_)
+        if kind == "sum" and not floats:
+            return words[0], everywhere
         values = words[0].astype(np.float64)
-        return (values * resolution if kind == "sum" else values), np.ones(values.shape, dtype=np.bool_)
+        return (values * resolution if kind == "sum" else values), everywhere
     if kind == "mean":
         held = words[1] > 0
         return words[0].astype(np.float64) / np.maximum(words[1], 1).astype(np.float64) * resolution, held
@@ -171,7 +152,7 @@ def finalize(
         return _variance(words, resolution), words[1] > 0
     held = words[0] != NONE
     codes = ~words[0] if kind in ("minimum", "first") else words[0]
-    return unordered(np.where(held, codes, 0), floats).astype(np.float64), held
+    return unordered(np.where(held, codes, 0), floats), held
 
 
 def _variance(words: Sequence[Ints], resolution: "float | NDArray[np.float64]") -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Arrow columns as the arrays that the engine computes with."""
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from intonaco.core.errors import SchemaError
+from intonaco.core.errors import InvalidError, SchemaError
 from intonaco.core.schema import suggestion
 
-__all__ = ["column_of", "entity_codes", "numbers", "times"]
+__all__ = ["column_of", "entity_codes", "identities", "numbers", "presence", "times"]
 
 _DENSE = 2**22
 
@@ -40,15 +41,56 @@ def times(table: pa.Table, name: str, where: str) -> tuple[NDArray[np.int64], ND
 
 
 def numbers(table: pa.Table, name: str, where: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """A numeric, bool or time column's values, and where there is one; what stands at a null has no meaning."""
+    """A numeric, bool or time column's values, and where there is one; what stands at a null has no meaning.
+
+    Decimals are whole multiples of the least unit of their type: 12.50 of scale 2 is 1250.
+    """
     array = column_of(table, name, where)
     if pa.types.is_timestamp(array.type):
         return times(table, name, where)
     if pa.types.is_null(array.type):
         return np.zeros(len(array)), np.zeros(len(array), dtype=np.bool_)
+    if pa.types.is_decimal(array.type):
+        return _multiples(array, name), _held(array)
     if not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_boolean(array.type)):
         raise SchemaError(f"{where}: column {name!r} is {array.type}, expected numbers", field=name)
     return _values(array, False if pa.types.is_boolean(array.type) else 0), _held(array)
+
+
+def presence(table: pa.Table, name: str, where: str) -> NDArray[np.bool_]:
+    """Where a column of any type holds a value."""
+    return _held(column_of(table, name, where))
+
+
+def identities(table: pa.Table, name: str, where: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Numbers that are equal where values of the column are, and where there is one.
+
+    They are those of `numbers`; of texts, the first 64 bits of BLAKE2b of their UTF-8: the same in every process and version.
+    """
+    array = column_of(table, name, where)
+    kind = array.type
+    if not any(check(kind) for check in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, *_BINARY)):
+        return numbers(table, name, where)
+    encoded = _plain(array).dictionary_encode()
+    hashes = np.array([_text_hash(value) for value in encoded.dictionary.to_pylist()] or [0], dtype="<u8").view(np.int64)
+    return hashes[_values(encoded.indices, 0)], _held(array)
+
+
+_BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
+
+
+def _text_hash(value: str | bytes) -> int:
+    data = value if isinstance(value, bytes) else value.encode()
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+
+
+def _multiples(array: pa.Array, name: str) -> NDArray[np.int64]:
+    wide = array.cast(pa.decimal128(38, array.type.scale)) if array.type.bit_width != 128 else array
+    halves = np.frombuffer(wide.buffers()[1], dtype="<i8")[2 * wide.offset : 2 * (wide.offset + len(wide))]
+    low, high = halves[::2], halves[1::2]
+    if bool(np.any(_held(array) & (high != low >> 63))):
+        raise InvalidError(f"column {name!r} holds a decimal beyond 63 bits", hint="declare a smaller scale", field=name)
+    return np.asarray(low)
 
 
 def _values(array: pa.Array, stand_in: Any) -> NDArray[Any]:

@@ -72,7 +72,17 @@ class AsofColumns:
 
 @frozen(kw_only=True)
 class WindowColumn:
-    """One aggregate over one window."""
+    """One aggregate over one window.
+
+    Parameters
+    ----------
+    resolution, floats
+        As `algebra.finalize` takes them.
+    parameters
+        As `algebra.measures_of` takes them.
+    dtype
+        Of the answer, where the column holds whole numbers: `int64`, or `decimal(p,s)`, which is answered in Arrow's own.
+    """
 
     name: str
     kind: str
@@ -82,6 +92,8 @@ class WindowColumn:
     resolution: float
     floats: bool
     measures: tuple[Measure, ...]
+    parameters: tuple[float, ...] = ()
+    dtype: str = "float64"
 
 
 @frozen(kw_only=True)

@@ -67,7 +67,7 @@ def _events(plan: ViewPlan, view: FeatureView, data: Snapshot | pa.Table) -> Eve
 
 
 def _windows(plan: ViewPlan, view: FeatureView, data: Snapshot | pa.Table, age: str) -> Windows:
-    shared = ("name", "kind", "column", "over_us", "hop_us", "resolution", "floats", "measures")
+    shared = ("name", "kind", "column", "over_us", "hop_us", "resolution", "floats", "measures", "parameters", "dtype")
     columns = [WindowColumn(**{name: getattr(output, name) for name in shared}) for output in plan.outputs if output.kind != "column"]
     return Windows(events=_events(plan, view, data), columns=tuple(columns), valid_for_us=plan.valid_for_us, age=age)
 
