@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from intonaco.core.errors import MissingError, SchemaError
+from intonaco.infra.compute.distributions import psi
 from intonaco.infra.monitoring.buckets import Buckets
-from intonaco.infra.monitoring.drift import drift, psi
+from intonaco.infra.monitoring.drift import drift
 from intonaco.infra.monitoring.reference import Reference
 
 DAY_US = 86_400_000_000

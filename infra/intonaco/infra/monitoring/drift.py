@@ -1,24 +1,7 @@
 """Drift: how far columns have moved away from the training reference, as effect sizes.
 
-Numbers
--------
-With shares `q` of the reference and `p` of a window over the same bins,
-
-- the population stability index is `PSI = sum((p - q) * ln(p / q))`. A share that is empty on one side counts as half a row
-  of that side; a bin that is empty on both counts nothing. Were both drawn from the same distribution, its expectation would
-  be about `(B - 1) * (1 / n + 1 / m)` for B bins, n and m rows: that much is subtracted, and what falls below 0 is 0.
-- the distance is Kolmogorov and Smirnov's for numbers, the greatest difference of the two distribution functions at the
-  edges of the reference's fine bins, and the total variation `sum(|p - q|) / 2` for categories. Both lie in [0, 1].
-- the null change is the window's share of nulls minus the reference's.
-
-Rows without a value count for the null change alone. By the rule of thumb that credit scoring uses, a PSI under 0.1 is no
-drift worth a look and one above 0.25 is a great one.
-
-References
-----------
-Siddiqi, Credit Risk Scorecards, Wiley 2006 (PSI and the rule of thumb). Yurdakul & Naranjo, Statistical properties of the
-population stability index, Journal of Risk Model Validation 14(4), 2020 (its expectation). Jeffreys, Proc. R. Soc. Lond. A
-186, 1946 (the divergence that PSI is).
+The effect sizes, PSI and the distance, are those of `compute.distributions`; the null change is the window's share of nulls
+minus the reference's. Rows without a value count for the null change alone.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,10 +13,11 @@ from numpy.typing import NDArray
 from intonaco.core.columns import Columns, rows_of
 from intonaco.core.errors import MissingError, SchemaError
 from intonaco.core.schema import suggestion
+from intonaco.infra.compute.distributions import Distribution
 from intonaco.infra.monitoring.buckets import Buckets
-from intonaco.infra.monitoring.reference import ColumnReference, Reference
+from intonaco.infra.monitoring.reference import Reference
 
-__all__ = ["AT_LEAST", "DriftSeries", "drift", "psi"]
+__all__ = ["AT_LEAST", "DriftSeries", "drift"]
 
 #: A bucket with fewer values has no drift that could be told from chance.
 AT_LEAST = 200
@@ -99,63 +83,25 @@ def drift(
     return DriftSeries(columns=names, buckets=everything, psi=psis, distance=distances, null_change=changes, n=n.astype(np.int64))
 
 
-def psi(counts: NDArray[np.int64], reference: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The population stability index of windows against a reference, without the part that chance alone would give.
-
-    Parameters
-    ----------
-    counts : shape (windows, bins)
-        Rows of each window in each bin.
-    reference : shape (bins,)
-        Rows of the reference in the same bins.
-
-    Returns
-    -------
-    NDArray
-        A number for each window, at least 0; NaN for a window without rows.
-
-    Examples
-    --------
-    >>> psi(np.array([[500, 500], [900, 100]]), np.array([5000, 5000])).round(3)
-    array([0.   , 0.878])
-    """
-    n, m = counts.sum(axis=1, keepdims=True), np.float64(reference.sum())
-    used = (counts > 0) | (reference > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = np.where(counts > 0, counts, 0.5) / n
-        q = np.where(reference > 0, reference, 0.5) / m
-        raw = np.where(used, (p - q) * np.log(p / q), 0.0).sum(axis=1)
-        chance = (used.sum(axis=1) - 1) * (1 / n[:, 0] + 1 / m)
-        return np.asarray(np.maximum(raw - chance, 0.0), dtype=np.float64)
-
-
-def _measured(each: ColumnReference, columns: Columns, buckets: Buckets, at_least: int) -> Matrix:
+def _measured(each: Distribution, columns: Columns, buckets: Buckets, at_least: int) -> Matrix:
     """PSI, distance, null change and count in each bucket; shape (4, buckets)."""
     if each.name not in columns:
         hint = suggestion(each.name, columns)
         raise SchemaError(f"the rows have no column {each.name!r}, whose drift is to be measured", hint=hint, field=each.name)
     counts, nulls = _tally(each, columns, buckets)
     n = counts.sum(axis=1)
-    moved = np.stack([psi(each.coarse(counts), each.coarse(each.tally[None])[0]), _distance(each, counts)])
+    moved = np.stack([each.psis(counts), each.distances(counts)])
     with np.errstate(invalid="ignore"):
         change = nulls / (n + nulls) - each.null_share
     return np.vstack([np.where(n < at_least, np.nan, moved), np.where(n + nulls < at_least, np.nan, change), n])
 
 
-def _tally(each: ColumnReference, columns: Columns, buckets: Buckets) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _tally(each: Distribution, columns: Columns, buckets: Buckets) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows in each bucket and bin, shape (buckets, bins), and nulls in each bucket."""
     codes = each.codes(columns[each.name])
     width = len(each.tally) + 1  # a bin of its own for the nulls, behind the others
     cells = np.bincount(buckets.rows * width + codes, minlength=len(buckets) * width).reshape(len(buckets), width)
     return cells[:, :-1], cells[:, -1]
-
-
-def _distance(each: ColumnReference, counts: NDArray[np.int64]) -> Matrix:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        difference = counts / counts.sum(axis=1, keepdims=True) - each.tally / each.n
-    if each.kind == "number":
-        return np.asarray(np.abs(np.cumsum(difference, axis=1)).max(axis=1))
-    return np.asarray(np.abs(difference).sum(axis=1) / 2)
 
 
 def _everything(rows: int) -> Buckets:

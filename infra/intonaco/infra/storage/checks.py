@@ -61,6 +61,12 @@ class Check(ABC):
         """How far the rows are from what is expected, as the number that the check compares; by default the share of bad rows."""
         return float(bad.mean()) if len(bad) else 0.0
 
+    def plain(self) -> dict[str, Any]:
+        """What makes the check anew, as plain values."""
+        kind: Any = type(self)
+        fields = {each.name: getattr(self, each.name) for each in attrs.fields(kind)}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
+
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
@@ -187,9 +193,7 @@ def check_to_json(check: Check, kinds: Mapping[str, type[Check]] = KINDS) -> dic
     """Plain values that `check_from_json` reads; InvalidError for a check that is not one of these kinds."""
     if kinds.get(type(check).__name__) is not type(check):
         raise InvalidError(f"{check} cannot be recorded", hint=f"known: {', '.join(kinds)}")
-    kind: Any = type(check)
-    fields = {each.name: getattr(check, each.name) for each in attrs.fields(kind) if each.init}
-    return {"check": kind.__name__, **{key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}}
+    return {"check": type(check).__name__, **check.plain()}
 
 
 def check_from_json(stored: Mapping[str, Any], kinds: Mapping[str, type[Check]] = KINDS) -> Check:
