@@ -6,7 +6,7 @@ import sqlalchemy as sql
 
 from intonaco.infra.storage.catalog import Room
 
-__all__ = ["DEFINITIONS", "PROGRESS", "ROOM"]
+__all__ = ["DEFINITIONS", "PIECES", "PROGRESS", "ROOM"]
 
 _TABLES = sql.MetaData()
 
@@ -43,4 +43,19 @@ PROGRESS = sql.Table(
     sql.Column("seal", sql.Text, nullable=False),
 )
 
-ROOM = Room(name="features", tables=_TABLES, head="features_0001", migrations=Path(__file__).parent / "migrations")
+#: The piece of a move that is being stored: rows (or offsets) up to `end`, under `sequence`; all up to `done` are stored.
+PIECES = sql.Table(
+    "features_piece",
+    _TABLES,
+    sql.Column("project", sql.Text, primary_key=True),
+    sql.Column("view", sql.Text, primary_key=True),
+    sql.Column("version", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("place", sql.Text, primary_key=True),
+    sql.Column("done", sql.BigInteger, nullable=False),
+    sql.Column("end", sql.BigInteger, nullable=False),
+    sql.Column("sequence", sql.BigInteger, nullable=False),
+    sql.Column("moved_us", sql.BigInteger, nullable=False),
+    sql.Column("seal", sql.Text, nullable=False),
+)
+
+ROOM = Room(name="features", tables=_TABLES, head="features_0002", migrations=Path(__file__).parent / "migrations")
