@@ -1,7 +1,7 @@
 """The platform: a workspace and tasks, from which everything else follows."""
 
 import getpass
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,13 +20,14 @@ from intonaco.infra.lineage.registry import Registry, Version
 from intonaco.infra.lineage.report import Report
 from intonaco.infra.lineage.runs import Runs
 from intonaco.infra.lineage.steps import Outcome
-from intonaco.infra.platform.rows import columns_of_rows, rows_of_columns
 from intonaco.infra.platform.tabular import table_examples, table_snapshot
 from intonaco.infra.platform.task import Task
 from intonaco.infra.platform.training import Trained, train
 from intonaco.infra.serving.deployment import Deployment, Route
 from intonaco.infra.serving.deployments import Deployed, Deployments
 from intonaco.infra.serving.endpoint import Endpoint
+from intonaco.infra.serving.plainrows import columns_of_rows, rows_of_columns
+from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.workspace import Workspace
 
 __all__ = ["Platform"]
@@ -41,8 +42,11 @@ class Platform:
 
     name: ClassVar[str]
     tasks: ClassVar[Sequence[type[Task]]] = ()
+    #: Names of stores, as in the settings, to what the platform needs of them; of others, all that the primitive promises.
+    needs: ClassVar[Mapping[str, Collection[Guarantee]]] = {}
 
     def __init__(self, workspace: Workspace, project: str = "") -> None:
+        workspace.require(f"the platform {self.name!r}", self.needs)
         self.workspace = workspace
         self.project = project or workspace.settings.project
         self.features = FeatureStore(workspace, self.project)

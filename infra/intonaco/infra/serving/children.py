@@ -7,16 +7,15 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from attrs import define, field
 
 from intonaco.infra.serving import messages
-from intonaco.infra.serving.deployment import Deployment
 from intonaco.infra.serving.frontprocess import FrontJob
-from intonaco.infra.serving.worker import Job
 
 if TYPE_CHECKING:
     from intonaco.infra.workspace import Workspace
@@ -76,10 +75,11 @@ class Child:
 
 @define(eq=False)
 class Worker:
-    """An endpoint worker, from its start to its end."""
+    """What answers for an endpoint, or for the feature sets, from its start to its end."""
 
     number: int
-    deployment: Deployment
+    endpoint: str
+    generation: int
     child: Child
     frames: socket.socket | None = field(repr=False)
     conditions: list[str] = field(factory=list)
@@ -103,22 +103,14 @@ class Worker:
         self.child.kill()
 
 
-def start_worker(workspace: "Workspace", number: int, deployment: Deployment, overrides: dict[str, Any], spool: Path) -> Worker:
-    """Start a worker for a deployment."""
+def start_worker(module: str, number: int, endpoint: str, generation: int, job: Callable[[int, int], msgspec.Struct]) -> Worker:
+    """Start `python -m module` with the job that is made of its sockets: to the front end, and to this process."""
     front_end, worker_end = socket.socketpair()
     control, worker_control = messages.pair()
     with worker_end, worker_control:
-        job = Job(
-            workspace=str(workspace.root),
-            overrides=overrides,
-            deployment=deployment.to_json(),
-            spool=str(spool),
-            frames_fd=worker_end.fileno(),
-            control_fd=worker_control.fileno(),
-        )
-        fds = (job.frames_fd, job.control_fd)
-        child = Child.start("intonaco.infra.serving.worker", job, fds, control)
-    return Worker(number, deployment, child, front_end)
+        fds = (worker_end.fileno(), worker_control.fileno())
+        child = Child.start(module, job(*fds), fds, control)
+    return Worker(number, endpoint, generation, child, front_end)
 
 
 def start_front(workspace: "Workspace", host: str, listening: list[socket.socket], grace_s: float) -> Child:

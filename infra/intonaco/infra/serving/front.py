@@ -43,17 +43,13 @@ class FrontEnd:
     others: Tally = field(factory=Tally)
     gauges: dict[str, float] = field(factory=dict)
     draining: bool = False
-    _infer: dict[str, tuple[Line, int]] = field(factory=dict, init=False)
+    _posts: dict[str, tuple[Line, int]] = field(factory=dict, init=False)
     _urls: dict[bytes, tuple[Line, int]] = field(factory=dict, init=False)
 
     def publish(self) -> None:
         """Make the paths of what is served now; called when that changes."""
-        self._infer = {}
-        for name, line in self.lines.items():
-            self._infer[f"/v2/models/{name}/infer"] = line, ANY_VERSION
-            for version in line.versions:
-                self._infer[f"/v2/models/{name}/versions/{version}/infer"] = line, version
-        self._urls = {path.encode(): target for path, target in self._infer.items()}
+        self._posts = {path: (line, number) for line in self.lines.values() for path, number in _paths(line).items()}
+        self._urls = {path.encode(): target for path, target in self._posts.items()}
 
     def target(self, url: bytes, headers: dict[bytes, bytes]) -> tuple[Line, int] | None:
         """Where the body of a POST goes, if its length is told and nothing speaks against it; for all else there is `__call__`."""
@@ -69,7 +65,7 @@ class FrontEnd:
         headers = dict(scope["headers"])
         path = scope["path"]
         refused = self.guard.refuse(headers, open_to_all=path in _OPEN_PATHS)
-        target = self._infer.get(path)
+        target = self._posts.get(path)
         try:
             if refused is not None:
                 status, body = refused
@@ -175,12 +171,23 @@ class FrontEnd:
         if self.draining:
             return 503, encode_error("the server is shutting down", code="draining")
         if not self.lines:
-            return 503, encode_error("no endpoint is deployed", code="empty", hint="intonaco deploy MODEL")
+            hint = "intonaco deploy MODEL, or intonaco features apply"
+            return 503, encode_error("no endpoint is deployed", code="empty", hint=hint)
         waiting = [f"{line.name!r}: {line.reason}" for line in self.lines.values() if line.lane is None]
         return (503, encode_error(f"not ready: {'; '.join(waiting)}", code="not_ready")) if waiting else (200, b'{"ready":true}')
 
     def _known(self) -> str:
-        return f"endpoints: {', '.join(sorted(self.lines)[:20]) or 'none'}; POST /v2/models/NAME/infer"
+        models = [name for name, line in self.lines.items() if not line.paths]
+        paths = sorted(path for line in self.lines.values() for path in line.paths)[:20]
+        return "; ".join([f"endpoints: {', '.join(sorted(models)[:20]) or 'none'}", "POST /v2/models/NAME/infer", *paths])
+
+
+def _paths(line: Line) -> dict[str, int]:
+    """What is answered with POST, and the number that a frame of it carries; a model's are those of its versions."""
+    if line.paths or line.name.startswith(":"):
+        return line.paths
+    versions = {f"/v2/models/{line.name}/versions/{version}/infer": version for version in line.versions}
+    return {f"/v2/models/{line.name}/infer": ANY_VERSION, **versions}
 
 
 def _wrong_method(allowed: str) -> Told:

@@ -168,7 +168,7 @@ class _Desk:
         self._lanes[order.worker] = lane
         await asyncio.get_running_loop().create_unix_connection(lambda: lane, sock=socket.socket(fileno=fd))
         line = self._app.lines.setdefault(order.endpoint, Line(order.endpoint, self._job.queue_limit, self._job.deadline_s))
-        line.attach(lane, frozenset(order.versions), order.metadata.encode())
+        line.attach(lane, frozenset(order.versions), order.metadata.encode(), order.paths)
         self._app.publish()
 
     def _lost(self, lane: Lane) -> None:

@@ -112,6 +112,7 @@ class Line:
     deadline_s: float
     metadata: bytes = b""
     versions: frozenset[int] = frozenset()
+    paths: dict[str, int] = field(factory=dict)
     lane: Lane | None = None
     reason: str = "its worker is starting"
     parks: bool = True
@@ -139,10 +140,10 @@ class Line:
             else:
                 lane.send(number, frame, waiter, deadline)
 
-    def attach(self, lane: Lane, versions: frozenset[int], metadata: bytes) -> None:
+    def attach(self, lane: Lane, versions: frozenset[int], metadata: bytes, paths: dict[str, int]) -> None:
         """Switch to a new worker; the old one finishes what it has."""
         old, self.lane = self.lane, lane
-        self.versions, self.metadata, self.reason, self.parks = versions, metadata, "", True
+        self.versions, self.metadata, self.paths, self.reason, self.parks = versions, metadata, paths, "", True
         for number, (frame, waiter, deadline) in self.parked.items():
             lane.send(number, frame, waiter, deadline)
         self.parked.clear()

@@ -36,12 +36,16 @@ class Want(Struct, tag=True, frozen=True):
 
 
 class Attach(Struct, tag=True, frozen=True):
-    """To the front end: switch the endpoint to this worker, whose socket comes along."""
+    """To the front end: switch the endpoint to this worker, whose socket comes along.
+
+    `paths` are those that it answers, with the number that its frames then carry; without any, those of a model.
+    """
 
     endpoint: str
     worker: int
     versions: list[int]
     metadata: str
+    paths: dict[str, int] = {}
 
 
 class Refuse(Struct, tag=True, frozen=True):
@@ -94,10 +98,12 @@ class Condition(Struct, tag=True, frozen=True):
 
 
 class Ready(Struct, tag=True, frozen=True):
-    """From a worker: it can answer; its metadata is the protocol's, its layouts are the ledger's."""
+    """From a worker: it can answer; its metadata is the protocol's, its layouts are the ledger's, its paths as in `Attach`."""
 
     metadata: str
     layouts: list[str]
+    versions: list[int] = []
+    paths: dict[str, int] = {}
 
 
 class Failed(Struct, tag=True, frozen=True):

@@ -5,7 +5,7 @@ import time
 from attrs import define, field
 
 from intonaco.infra.serving.children import Worker
-from intonaco.infra.serving.deployment import Deployment
+from intonaco.infra.serving.wanted import Wanted
 
 __all__ = ["Slot"]
 
@@ -18,11 +18,11 @@ _LONGEST_WAIT_S = 30.0
 class Slot:
     """One endpoint: what is wanted, the worker that answers, and the one that is to replace it.
 
-    A worker that died is started again at once. After a second death within half a minute the deployment is `bad`: requests
+    A worker that died is started again at once. After a second death within half a minute it is `bad`: requests
     are refused with the reason, and it is tried again after a time that doubles with each further death.
     """
 
-    wanted: Deployment
+    wanted: Wanted
     current: Worker | None = None
     coming: Worker | None = None
     retiring: Worker | None = None
@@ -33,9 +33,9 @@ class Slot:
     _deaths: list[float] = field(factory=list)
     _failures: int = 0
 
-    def want(self, deployment: Deployment) -> None:
-        """Work towards another deployment from now on."""
-        self.wanted, self.state, self.reason, self.retry_at = deployment, "starting", "", 0.0
+    def want(self, wanted: Wanted) -> None:
+        """Work towards something else from now on."""
+        self.wanted, self.state, self.reason, self.retry_at = wanted, "starting", "", 0.0
         self._deaths.clear()
         self._failures = 0
         if self.coming is not None:
@@ -44,7 +44,7 @@ class Slot:
 
     def due(self, now: float) -> bool:
         """Whether a worker is to be started."""
-        served = self.current is not None and self.current.deployment.generation == self.wanted.generation
+        served = self.current is not None and self.current.generation == self.wanted.generation
         return not served and self.coming is None and now >= self.retry_at
 
     def switched(self) -> None:

@@ -13,8 +13,7 @@ from attrs import define, field
 
 from intonaco.core.errors import IntonacoError, UnavailableError
 from intonaco.infra.serving import messages
-from intonaco.infra.serving.children import Child, Worker, start_worker
-from intonaco.infra.serving.deployments import TOPIC, Deployments
+from intonaco.infra.serving.children import Child, Worker
 from intonaco.infra.serving.ledger import declare
 from intonaco.infra.serving.ledgerrecords import Layout
 from intonaco.infra.serving.messages import (
@@ -35,6 +34,7 @@ from intonaco.infra.serving.messages import (
 from intonaco.infra.serving.slots import Slot
 from intonaco.infra.serving.spoolmover import SpoolMover
 from intonaco.infra.serving.states import Server, State, States
+from intonaco.infra.serving.wanted import FEATURE_DESK, Wants
 
 if TYPE_CHECKING:
     from intonaco.infra.workspace import Workspace
@@ -72,11 +72,14 @@ class Supervisor:
     _front_deaths: int = field(default=0, init=False)
     _stopping: bool = field(default=False, init=False)
     _ended: bool = field(default=False, init=False)
-    _seen: int = field(default=-1, init=False)
+    _wants: Wants = field(init=False)
     _looked_at: float = field(default=0.0, init=False)
     _beat_at: float = field(default=0.0, init=False)
     _workers: "dict[int, tuple[Slot, Worker]]" = field(factory=dict, init=False)
     _numbers: "itertools.count[int]" = field(factory=lambda: itertools.count(1), init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._wants = Wants(self.workspace, self.server.project)
 
     def run(self) -> None:
         """Serve until `stop`, then answer what is under way and end all processes."""
@@ -138,19 +141,17 @@ class Supervisor:
 
     def _look(self) -> None:
         """Take over what was changed in the catalog."""
-        changes = self.workspace.catalog.changes(f"{TOPIC}.{self.server.project}", max(self._seen, 0))
-        if self._seen >= 0 and not changes:
+        wanted = self._wants.look()
+        if wanted is None:
             return
-        wanted = {each.endpoint: each for each in Deployments(self.workspace, self.server.project).wanted()}
-        self._seen = changes[-1].number if changes else max(self._seen, 0)
         for name in self.slots.keys() - wanted.keys():
             self._remove(name)
-        for name, deployment in wanted.items():
+        for name, each in wanted.items():
             if name not in self.slots:
-                self.slots[name] = Slot(deployment)
+                self.slots[name] = Slot(each)
                 self._order(Want(name))
-            elif self.slots[name].wanted.generation != deployment.generation:
-                self.slots[name].want(deployment)
+            elif self.slots[name].wanted.generation != each.generation:
+                self.slots[name].want(each)
 
     def _remove(self, name: str) -> None:
         slot = self.slots.pop(name)
@@ -160,8 +161,7 @@ class Supervisor:
 
     def _start(self, slot: Slot) -> None:
         number = next(self._numbers)
-        spool = self.spool / slot.wanted.endpoint
-        slot.coming = start_worker(self.workspace, number, slot.wanted, self.overrides, spool)
+        slot.coming = slot.wanted.start(self.workspace, number, self.overrides, self.spool)
         slot.state = slot.state if slot.state == "bad" else "starting"
         self._workers[number] = slot, slot.coming
 
@@ -201,9 +201,9 @@ class Supervisor:
                 worker.conditions.append(name)
             case Failed(reason):
                 worker.reason = reason
-            case Ready(metadata, layouts) if slot.coming is worker:
-                self._declare(worker, layouts)
-                self._switch(slot, worker, metadata)
+            case Ready() if slot.coming is worker:
+                self._declare(worker, message.layouts)
+                self._switch(slot, worker, message)
             case None:
                 self._bury(worker)
 
@@ -217,9 +217,8 @@ class Supervisor:
                 worker.reason = f"cannot keep its ledger: {error}"
                 worker.child.strike()
 
-    def _switch(self, slot: Slot, worker: Worker, metadata: str) -> None:
-        versions = [route.version for route in worker.deployment.routes]
-        self._order(Attach(worker.deployment.endpoint, worker.number, versions, metadata), (worker.hand_over(),))
+    def _switch(self, slot: Slot, worker: Worker, ready: Ready) -> None:
+        self._order(Attach(worker.endpoint, worker.number, ready.versions, ready.metadata, ready.paths), (worker.hand_over(),))
         worker.let_go()
         slot.switched()
 
@@ -245,12 +244,12 @@ class Supervisor:
         if slot.coming is worker:
             slot.failed(worker.reason or reason)
             if slot.current is None:
-                self._order(Refuse(worker.deployment.endpoint, slot.reason))
-        elif slot.current is worker and self.slots.get(worker.deployment.endpoint) is slot:
-            _LOG.warning("endpoint %s: %s", worker.deployment.endpoint, reason)
+                self._order(Refuse(worker.endpoint, slot.reason))
+        elif slot.current is worker and self.slots.get(worker.endpoint) is slot:
+            _LOG.warning("endpoint %s: %s", worker.endpoint, reason)
             self._deaths += 1
             if slot.died(reason):
-                self._order(Refuse(worker.deployment.endpoint, slot.reason))
+                self._order(Refuse(worker.endpoint, slot.reason))
         elif slot.retiring is worker:
             slot.retiring = None
 
@@ -285,6 +284,8 @@ class Supervisor:
     def _tell(self) -> None:
         """Write down what has changed since it was last told."""
         for name, slot in self.slots.items():
+            if name == FEATURE_DESK:
+                continue  # nobody deployed it; the log and readiness tell of it
             worker = slot.coming or slot.current
             conditions = tuple(worker.conditions) if worker is not None else ()
             generation = slot.wanted.generation

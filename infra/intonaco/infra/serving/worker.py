@@ -4,25 +4,20 @@ Started by the server with two sockets: one to the front end, for frames; one to
 ends when either of them does.
 """
 
-import logging
-import os
 import socket
-import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from intonaco.core.errors import IntonacoError
 from intonaco.infra.serving.answers import metadata
 from intonaco.infra.serving.batcher import Batcher
 from intonaco.infra.serving.channel import RequestFrames
 from intonaco.infra.serving.deployment import Deployment
 from intonaco.infra.serving.endpoint import Endpoint
 from intonaco.infra.serving.ledgerrecords import layouts_of
-from intonaco.infra.serving.messages import Condition, Failed, Ready, send
-from intonaco.infra.serving.processlife import die_with_parent, ignore_interrupts, settle_memory
+from intonaco.infra.serving.messages import Condition, Ready, send
+from intonaco.infra.serving.processlife import run_worker, settle_memory
 from intonaco.infra.serving.spool import Spool
 from intonaco.infra.workspace import Workspace
 
@@ -44,18 +39,7 @@ class Job(msgspec.Struct, kw_only=True):
 
 def main() -> None:
     """Run one worker until its sockets close."""
-    die_with_parent()
-    ignore_interrupts()
-    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s worker[%(process)d] %(levelname)s %(message)s")
-    control = socket.socket(fileno=job.control_fd)
-    frames = socket.socket(fileno=job.frames_fd)
-    threading.Thread(target=_end_with, args=(control,), daemon=True).start()
-    try:
-        run(job, frames, control)
-    except IntonacoError as error:
-        send(control, Failed(str(error)))
-        sys.exit(2)
+    run_worker(Job, run)
 
 
 def run(job: Job, frames: socket.socket, control: socket.socket) -> None:
@@ -65,11 +49,12 @@ def run(job: Job, frames: socket.socket, control: socket.socket) -> None:
         Workspace.open(job.workspace, overrides=job.overrides) as workspace,
         Endpoint.open(workspace, deployment, report=lambda condition: send(control, Condition(condition))) as endpoint,
     ):
-        described = metadata(deployment.endpoint, [route.version for route in deployment.routes], endpoint.inputs, endpoint.outputs)
+        versions = [route.version for route in deployment.routes]
+        described = metadata(deployment.endpoint, versions, endpoint.inputs, endpoint.outputs)
         layouts = layouts_of(deployment.project, deployment.endpoint, endpoint.scorers)
         batcher = Batcher(endpoint, Spool(Path(job.spool), layouts, workspace.settings.serving.ledger_limit_bytes))
         settle_memory()
-        send(control, Ready(described.decode(), [layout.to_json() for layout in layouts.values()]))
+        send(control, Ready(described.decode(), [layout.to_json() for layout in layouts.values()], versions))
         answer_all(batcher, frames)
 
 
@@ -80,13 +65,6 @@ def answer_all(batcher: Batcher, frames: socket.socket) -> None:
         waiting = received.feed(bytes(buffer[:size]))
         if waiting:
             frames.sendall(batcher.answer(waiting))
-
-
-def _end_with(control: socket.socket) -> None:
-    """End at once when the server is gone, whatever this process is doing."""
-    while control.recv(4096):
-        pass
-    os._exit(0)
 
 
 if __name__ == "__main__":

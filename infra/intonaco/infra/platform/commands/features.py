@@ -75,8 +75,8 @@ def get(name: str, keys: str, at_us: int | None, offline: bool) -> Answer:
     """Read the features of a set, each with its status and age."""
     import time
 
-    from intonaco.infra.platform.featurerows import feature_rows, key_columns
-    from intonaco.infra.platform.rows import rows_of_text
+    from intonaco.infra.serving.featurerows import key_columns, read_answer
+    from intonaco.infra.serving.plainrows import rows_of_text
 
     asked_us = time.time_ns() // 1000 if at_us is None else at_us
     with open_workspace() as workspace:
@@ -84,10 +84,9 @@ def get(name: str, keys: str, at_us: int | None, offline: bool) -> Answer:
         given = rows_of_text(keys)
         columns = key_columns(store.read_plan(name), given)
         found = (store.read_offline if offline else store.read)(name, columns, [asked_us] * len(given))
-    rows = feature_rows(given, found)
-    data = {"set": name, "at": iso(asked_us), "from": "offline" if offline else "online", "rows": rows}
+    data = read_answer(name, given, asked_us, found, offline=offline)
     following = f"intonaco features show {name}" if offline else "the same with --offline reads the tables of events, as of any moment"
-    return Answer(data=data, rows=_flat(rows), next=following)
+    return Answer(data=data, rows=_flat(data["rows"]), next=following)
 
 
 @features.command()

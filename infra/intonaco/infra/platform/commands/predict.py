@@ -17,7 +17,7 @@ __all__ = ["predict"]
 def predict(endpoint: str, rows: str, at_us: int | None) -> Answer:
     """Predict for rows: a JSON object, a list of them, or @FILE."""
     from intonaco.infra.platform.platform import Platform
-    from intonaco.infra.platform.rows import rows_of_text
+    from intonaco.infra.serving.plainrows import rows_of_text
 
     given = rows_of_text(rows)
     with Platform(open_workspace()) as platform:

@@ -20,7 +20,7 @@ from intonaco.infra import Endpoint, Examples, FeatureStore, Snapshot, Workspace
 from intonaco.infra.compute.arrays import times
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.views import FeatureView
-from intonaco.infra.platform.rows import request_body, rows_of_columns
+from intonaco.infra.serving.plainrows import request_body, rows_of_columns
 from intonaco.infra.serving.deployment import Deployment
 
 __all__ = ["compare_online"]

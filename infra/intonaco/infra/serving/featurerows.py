@@ -9,10 +9,11 @@ from intonaco.core.errors import SchemaError
 from intonaco.infra.features.answer import NO_AGE, Answer
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.status import Status
-from intonaco.infra.platform.rows import columns_of_rows
+from intonaco.infra.lineage.records import moment
+from intonaco.infra.serving.plainrows import columns_of_rows
 from intonaco.infra.serving.tensors import listed
 
-__all__ = ["feature_rows", "key_columns"]
+__all__ = ["key_columns", "read_answer"]
 
 _STATUS = [status.name for status in Status]
 
@@ -28,7 +29,13 @@ def key_columns(plan: ReadPlan, rows: Sequence[Mapping[str, Any]]) -> dict[str, 
     return columns_of_rows(plan.inputs, rows)
 
 
-def feature_rows(given: Sequence[Mapping[str, Any]], answer: Answer) -> list[dict[str, Any]]:
+def read_answer(name: str, keys: Sequence[Mapping[str, Any]], at_us: int, answer: Answer, *, offline: bool) -> dict[str, Any]:
+    """A read as it is told, over HTTP and on the command line alike."""
+    rows = _rows(keys, answer)
+    return {"set": name, "at": moment(at_us).isoformat().replace("+00:00", "Z"), "from": "offline" if offline else "online", "rows": rows}
+
+
+def _rows(given: Sequence[Mapping[str, Any]], answer: Answer) -> list[dict[str, Any]]:
     """For each row what was given, and of each feature its value, status and age in seconds; None where it has no age."""
     values = {name: listed(column) for name, column in answer.columns.items()}
     statuses = {name: codes.tolist() for name, codes in answer.statuses.items()}
