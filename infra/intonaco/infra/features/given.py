@@ -1,10 +1,25 @@
 """What people write in definitions, as the values that definitions keep."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
+from intonaco.core.errors import DefinitionError, InvalidError
+from intonaco.core.references import check_name
 from intonaco.core.schema import Field, Schema
 
-__all__ = ["as_schema", "words"]
+__all__ = ["as_schema", "named", "words"]
+
+
+def named(what: str) -> Any:
+    """A validator of names: DefinitionError for one that cannot name such a thing."""
+
+    def check(_: object, __: Any, value: str) -> None:
+        try:
+            check_name(value, what)
+        except InvalidError as error:
+            raise DefinitionError(error.message, hint=error.hint, field=what) from None
+
+    return check
 
 
 def as_schema(given: Schema | Mapping[str, str] | Iterable[Field]) -> Schema:

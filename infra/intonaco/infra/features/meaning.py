@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
+from intonaco.infra.features.entities import Entity
 from intonaco.infra.features.labels import Labels
 from intonaco.infra.features.sets import FeatureSet
-from intonaco.infra.features.views import Entity, FeatureView, Use
+from intonaco.infra.features.views import FeatureView
 
 __all__ = ["Definition", "digest", "kind_of", "meaning"]
 
@@ -27,10 +28,10 @@ def meaning(definition: Definition) -> dict[str, Any]:
     if isinstance(definition, Entity):
         return {"keys": _keys(definition)}
     if isinstance(definition, FeatureView):
-        return _view(definition)
+        return definition.meaning()
     if isinstance(definition, Labels):
         return {name: getattr(definition, name) for name in ("table", "keys", "value", "final", "at")}
-    uses = [_use(use) for use in definition.features]
+    uses = [use.meaning() for use in definition.features]
     request = [(column.name, column.dtype, column.is_feature) for column in definition.request]
     functions = [(each.name, each.function, each.arguments) for each in definition.functions]
     return {"features": uses, "request": request, "functions": functions}
@@ -43,14 +44,3 @@ def digest(definition: Definition) -> str:
 
 def _keys(entity: Entity) -> list[tuple[str, str]]:
     return [(key.name, key.dtype) for key in entity.keys]
-
-
-def _view(view: FeatureView) -> dict[str, Any]:
-    source = {"table": view.source.table, "time": view.source.time, "created": view.source.created}
-    features = sorted((feature.meaning() for feature in view.features), key=msgspec.json.encode)
-    return {"keys": _keys(view.entity), "source": source, "features": features, "delay": view.delay, "valid_for": view.valid_for}
-
-
-def _use(use: Use) -> dict[str, Any]:
-    features = [(use.prefix + feature.name, feature.meaning(), feature.default) for feature in use.features]
-    return {"view": _view(use.view), "keys": [key.name for key in use.key_columns], "features": features}

@@ -14,7 +14,7 @@ from intonaco.infra.features.layout import Layout, measures_of_feature
 from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.views import Use
 
-__all__ = ["Output", "ReadPlan", "ViewPlan"]
+__all__ = ["Output", "ReadPlan", "ViewPlan", "view_plan"]
 
 _FORMAT = 1
 
@@ -33,7 +33,9 @@ class Output:
     resolution: float
     floats: bool
     measures: tuple[Measure, ...]
+    parameters: tuple[float, ...] = ()
     default: Any = None
+    valid_for_us: int | None = None
 
 
 @frozen(kw_only=True)
@@ -103,14 +105,15 @@ class ReadPlan:
         return cls(
             project=project,
             name=given.name,
-            views=tuple(_view_plan(use, versions[use.view.name]) for use in given.features),
+            views=tuple(view_plan(use, versions[use.view.name]) for use in given.features),
             functions=given.functions,
             inputs=given.inputs(),
             features=given.outputs(),
         )
 
 
-def _view_plan(use: Use, version: int) -> ViewPlan:
+def view_plan(use: Use, version: int) -> ViewPlan:
+    """How what a set takes of a version of a view is read."""
     return ViewPlan(
         view=use.view.name,
         version=version,
@@ -122,10 +125,10 @@ def _view_plan(use: Use, version: int) -> ViewPlan:
 
 
 def _outputs(use: Use) -> list[Output]:
-    shared = ("kind", "column", "dtype", "over_us", "hop_us", "resolution", "floats", "default")
+    shared = ("kind", "column", "dtype", "over_us", "hop_us", "resolution", "floats", "parameters", "default", "valid_for_us")
     return [
         Output(
-            name=use.prefix + feature.name,
+            name=use.name_of(feature.name),
             feature=feature.name,
             measures=() if feature.kind == "column" else measures_of_feature(feature),
             **{name: getattr(feature, name) for name in shared},

@@ -1,7 +1,6 @@
 """Feature sets: the named list that a model version reads."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from attrs import field, frozen
 
@@ -94,7 +93,7 @@ class FeatureSet:
     @property
     def view_names(self) -> tuple[str, ...]:
         """Names of the features that come from views."""
-        return tuple(use.prefix + feature.name for use in self.features for feature in use.features)
+        return tuple(use.name_of(name) for use in self.features for name in use.names)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -125,12 +124,7 @@ class FeatureSet:
 
     def outputs(self) -> Schema:
         """What a model sees."""
-        fields: list[Field] = []
-        for use in self.features:
-            for feature in use.features:
-                empty = feature.default is None
-                extra: Mapping[str, Any] = {"description": feature.description, "tags": feature.tags}
-                fields.append(Field(use.prefix + feature.name, feature.dtype, nullable=empty, **extra))
+        fields = [each for use in self.features for each in use.fields]
         fields += [column.as_field() for column in self.request if column.is_feature]
         fields += [Field(each.name, "float64", nullable=True, description=each.description) for each in self.functions]
         return Schema(tuple(fields))

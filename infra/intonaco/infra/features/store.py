@@ -13,6 +13,7 @@ from intonaco.core.errors import InvalidError
 from intonaco.core.references import DEFAULT_PROJECT
 from intonaco.infra.compute.timeline import as_us, as_us_array
 from intonaco.infra.features.answer import Answer
+from intonaco.infra.features.events import tables_of
 from intonaco.infra.features.examples import Examples
 from intonaco.infra.features.functions import AT
 from intonaco.infra.features.keys import view_prefix
@@ -58,6 +59,11 @@ class FeatureStore:
         found = self.feature_set(given)
         return ReadPlan.compile(found, self.project, {view.name: self.registry.version_of(view) for view in found.views})
 
+    def read_plans(self) -> list[ReadPlan]:
+        """The plans of all applied sets, each in its newest version, by name."""
+        sets = [each.definition for each in self.registry.search(kind="set")]
+        return [self.read_plan(each) for each in sets if isinstance(each, FeatureSet)]
+
     def feature_set(self, given: FeatureSet | str) -> FeatureSet:
         """The set itself, or the newest applied one of this name."""
         if isinstance(given, FeatureSet):
@@ -101,7 +107,8 @@ class FeatureStore:
         given, moment = self._rows(rows, asked, at)
         names = (asked.value,) if isinstance(asked, Labels) else tuple(asked)
         sources = self._sources(features, versions)
-        return training_set(self.workspace.engine, self.feature_set(features), plan, given, sources, labels=names, at=moment)
+        engine, tables = self.workspace.engine, self.workspace.tables
+        return training_set(engine, tables, self.feature_set(features), plan, given, sources, labels=names, at=moment)
 
     def materialize(
         self, given: FeatureView | FeatureSet | str, until: "datetime | int", *, online: bool = True, version: int | None = None
@@ -150,7 +157,8 @@ class FeatureStore:
         """Read a set from the tables of events, as of any moments."""
         moments = as_us_array(at).view("datetime64[us]")
         rows = columns_table({**columns, AT: np.broadcast_to(moments, (rows_of(columns),)).copy()})
-        return answers(self.workspace.engine, self.feature_set(features), self.read_plan(features), rows, self._sources(features), AT)
+        engine, tables = self.workspace.engine, self.workspace.tables
+        return answers(engine, tables, self.feature_set(features), self.read_plan(features), rows, self._sources(features), AT)
 
     def clear_online(self, given: FeatureView | FeatureSet | str) -> int:
         """Remove the online entries of views, so that materialization fills them anew; how many there were."""
@@ -198,7 +206,8 @@ class FeatureStore:
 
     def _sources(self, features: FeatureSet | str, versions: Mapping[str, int] | None = None) -> dict[str, Snapshot]:
         """The tables that a set's views read."""
-        return {view.source.table: self._snapshot(view.source.table, versions) for view in self.feature_set(features).views}
+        tables = dict.fromkeys(table for view in self.feature_set(features).views for table in tables_of(view))
+        return {table: self._snapshot(table, versions) for table in tables}
 
     def _snapshot(self, table: str, versions: Mapping[str, int] | None) -> Snapshot:
         return self.workspace.tables.snapshot(f"{self.project}/{table}", (versions or {}).get(table))

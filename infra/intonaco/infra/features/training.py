@@ -13,13 +13,14 @@ from intonaco.core.schema import Field, Schema, suggestion
 from intonaco.infra.compute.arrays import column_of, entity_codes, times
 from intonaco.infra.compute.tables import TableEngine
 from intonaco.infra.features.answer import Answer, complete
+from intonaco.infra.features.events import event_data
 from intonaco.infra.features.examples import Examples
 from intonaco.infra.features.labels import Labels
 from intonaco.infra.features.offline import read_offline
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.storage.arrow import from_arrow, schema_of, to_arrow
-from intonaco.infra.storage.tables import Snapshot
+from intonaco.infra.storage.tables import Snapshot, TableStore
 
 __all__ = ["Rows", "answers", "columns_table", "labelled_rows", "training_set"]
 
@@ -89,6 +90,7 @@ def _joined(rows: pa.Table, outcomes: pa.Table, labels: Labels) -> pa.Table:
 
 def training_set(
     engine: TableEngine,
+    tables: TableStore,
     features: FeatureSet,
     plan: ReadPlan,
     rows: Rows,
@@ -100,7 +102,7 @@ def training_set(
     """Examples of a set for rows of keys, moments, request columns and labels."""
     table = rows.table
     _check_columns(table, labels)
-    answer = answers(engine, features, plan, table, sources, at)
+    answer = answers(engine, tables, features, plan, table, sources, at)
     at_us, _ = times(table, at, "the rows")
     others = [name for name in table.column_names if name != at and name not in labels]
     outcomes = from_arrow(table.select(list(labels)))
@@ -117,10 +119,19 @@ def training_set(
     )
 
 
-def answers(engine: TableEngine, features: FeatureSet, plan: ReadPlan, rows: pa.Table, sources: Mapping[str, Snapshot], at: str) -> Answer:
+def answers(
+    engine: TableEngine,
+    tables: TableStore,
+    features: FeatureSet,
+    plan: ReadPlan,
+    rows: pa.Table,
+    sources: Mapping[str, Snapshot],
+    at: str,
+) -> Answer:
     """The features of a set for rows of keys, moments and request columns, with their statuses and ages."""
     _check_columns(rows, (at, *plan.inputs.names))
-    uses = [(view, use.view, sources[use.view.source.table]) for view, use in zip(plan.views, features.features, strict=True)]
+    events = {view.name: event_data(engine, tables, view, sources) for view in features.views}
+    uses = [(view, use.view, events[use.view.name]) for view, use in zip(plan.views, features.features, strict=True)]
     keys = list(dict.fromkeys(name for view in plan.views for name, _ in view.keys))
     read = read_offline(engine, uses, rows.select([at, *(key for key in keys if key != at)]), at)
     request = [name for name in plan.inputs.names if name in plan.features or _argument(plan, name)]

@@ -1,31 +1,22 @@
-"""Definitions of features: plain frozen objects that a module holds and `FeatureStore.apply` records."""
+"""Feature views: features of one entity from one source, and what a set or another source takes of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from attrs import evolve, field, frozen
 
-from intonaco.core.errors import DefinitionError, InvalidError
-from intonaco.core.references import check_name
-from intonaco.core.schema import Field, Schema, suggestion
+from intonaco.core.errors import DefinitionError
+from intonaco.core.schema import Field, suggestion
 from intonaco.infra.compute.timeline import duration
 from intonaco.infra.features.aggregates import Feature
-from intonaco.infra.features.given import as_schema, words
+from intonaco.infra.features.entities import Entity
+from intonaco.infra.features.given import named, words
+from intonaco.infra.features.sources import Source, TableSource
+from intonaco.infra.storage.expectations import Expectation, as_expectations
 
 __all__ = ["Entity", "FeatureView", "TableSource", "Use"]
-
-_KEY_TYPES = ("str", "bytes", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "timestamp")
-
-
-def _named(what: str) -> Any:
-    def check(_: object, __: Any, value: str) -> None:
-        try:
-            check_name(value, what)
-        except InvalidError as error:
-            raise DefinitionError(error.message, hint=error.hint, field=what) from None
-
-    return check
 
 
 def _optional_duration(given: str | int | timedelta | None) -> int | None:
@@ -44,58 +35,6 @@ def _features(given: Iterable[Any]) -> tuple[Feature, ...]:
     return tuple(found)
 
 
-@frozen
-class Entity:
-    """What features are about: a name and the columns that identify one.
-
-    Parameters
-    ----------
-    keys
-        Names to types, in order: `{"origin": "str", "dest": "str"}`.
-    """
-
-    name: str = field(validator=_named("entity"))
-    keys: Schema = field(converter=as_schema)
-    description: str = field(default="", kw_only=True)
-    owner: str = field(default="", kw_only=True)
-
-    def __attrs_post_init__(self) -> None:
-        if not len(self.keys):
-            raise DefinitionError(f"entity {self.name!r} has no keys", hint='keys={"airport": "str"}', field=self.name)
-        for key in self.keys:
-            if key.dtype not in _KEY_TYPES or key.shape:
-                hint = f"a key is a scalar of {', '.join(_KEY_TYPES)}"
-                raise DefinitionError(f"entity {self.name!r}: the key {key.name!r} is {key.dtype}", hint=hint, field=key.name)
-
-
-@frozen
-class TableSource:
-    """A table of events: each row happened at a time.
-
-    Parameters
-    ----------
-    table
-        Name of the table in the project.
-    time
-        Its column of event times, a timestamp.
-    created
-        Its column that says when a row became known; of two rows of one entity and time the later known one holds.
-    columns
-        Names to types of the columns that features use, keys and times left out or not.
-    """
-
-    table: str = field(validator=_named("table"))
-    columns: Schema = field(converter=as_schema)
-    time: str = field(kw_only=True)
-    created: str | None = field(default=None, kw_only=True)
-
-    def __attrs_post_init__(self) -> None:
-        for name in (self.time, self.created):
-            if name is not None and name in self.columns and self.columns[name].dtype != "timestamp":
-                kind = self.columns[name].dtype
-                raise DefinitionError(f"source {self.table!r}: the time column {name!r} is {kind}, expected timestamp", field=name)
-
-
 @frozen(kw_only=True)
 class FeatureView:
     """Features of one entity from one source.
@@ -108,20 +47,24 @@ class FeatureView:
         A value older than this is expired; None keeps it for ever.
     delay
         How long after its event time an event is known; it is not used before.
+    expectations
+        What is expected of its events where they come in; a check alone is one that refuses. They are not part of its meaning.
     """
 
-    name: str = field(validator=_named("feature view"))
+    name: str = field(validator=named("feature view"))
     entity: Entity
-    source: TableSource
+    source: Source
     features: tuple[Feature, ...] = field(converter=_features)
     valid_for: int | None = field(default=None, converter=_optional_duration)
     delay: int = field(default=0, converter=duration)
     owner: str = ""
     description: str = ""
     tags: tuple[str, ...] = field(default=(), converter=words)
+    expectations: tuple[Expectation, ...] = field(default=(), converter=as_expectations)
 
     def __attrs_post_init__(self) -> None:
         self._check()
+        self._check_expectations()
         object.__setattr__(self, "features", tuple(self._typed(feature) for feature in self.features))
 
     def _check(self) -> None:
@@ -132,8 +75,8 @@ class FeatureView:
             raise DefinitionError(f"feature view {self.name!r} {fault}", field=self.name)
         if self.delay < 0 or (self.valid_for is not None and self.valid_for <= 0):
             raise DefinitionError(f"feature view {self.name!r}: delay is at least 0, valid_for more than 0", field=self.name)
-        if self.source.table.startswith(f"features.{self.name}."):
-            raise DefinitionError(f"feature view {self.name!r} reads itself", hint="name the table of its events", field=self.name)
+        self._check_chain(self.source, (self.name,))
+        self.source.check(self.entity.keys, f"feature view {self.name!r}")
         for key in self.entity.keys:
             if key.name in self.source.columns and _family(self.source.columns[key.name].dtype) != _family(key.dtype):
                 given = self.source.columns[key.name].dtype
@@ -141,6 +84,23 @@ class FeatureView:
                     f"feature view {self.name!r}: the key {key.name!r} is {given} in {self.source.table!r}, expected {key.dtype}",
                     field=key.name,
                 )
+
+    def _check_expectations(self) -> None:
+        known = dict.fromkeys([*self.used, *self.source.columns.names])
+        for name in self.expected:
+            if name not in known:
+                fault = f"feature view {self.name!r} expects something of {name!r}, which the source {self.source.table!r} lacks"
+                raise DefinitionError(fault, hint=suggestion(name, known), field=name)
+
+    def _check_chain(self, source: Source, path: tuple[str, ...]) -> None:
+        """Refuse a view that stands on itself: on the tables that are made of it, or on another view that does."""
+        below = next((use.view for use in source.uses if use.view.name == self.name), None)
+        if below is not None or source.table.startswith(f"features.{self.name}."):
+            chain = " reads ".join(repr(name) for name in (*path, self.name))
+            hint = "name the table of its events, and other views"
+            raise DefinitionError(f"feature view {self.name!r} reads itself: {chain}", hint=hint, field=self.name)
+        for use in source.uses:
+            self._check_chain(use.view.source, (*path, use.view.name))
 
     def _typed(self, feature: Feature) -> Feature:
         """The feature with the type of its source column."""
@@ -153,7 +113,9 @@ class FeatureView:
                 hint=hint,
                 field=feature.column,
             )
-        return feature.of_type(self.source.columns[feature.column].dtype)
+        column = self.source.columns[feature.column]
+        typed = feature.of_type(column.dtype)
+        return evolve(typed, tags=tuple(dict.fromkeys([*feature.tags, *column.tags]))) if column.tags else typed
 
     @property
     def windows(self) -> tuple[Feature, ...]:
@@ -165,9 +127,32 @@ class FeatureView:
         """The features that are columns as of the moment."""
         return tuple(feature for feature in self.features if feature.kind == "column")
 
-    def using(self, *names: str, keys: Mapping[str, str] | None = None, prefix: str = "") -> "Use":
-        """Some features of this view, or the same under other keys: `airport.using(keys={"airport": "origin"}, prefix="origin_")`."""
-        return Use(view=self, names=names or tuple(feature.name for feature in self.features), keys=keys or {}, prefix=prefix)
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The columns of its events: keys, times, and what features are made of."""
+        created = [self.source.created] if self.source.created else []
+        made = [feature.column for feature in self.features if feature.column]
+        return tuple(dict.fromkeys([*self.entity.keys.names, self.source.time, *created, *made]))
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The columns of its events that expectations name."""
+        return tuple(dict.fromkeys(name for each in self.expectations for name in each.check.names))
+
+    def meaning(self) -> dict[str, Any]:
+        """Plain values that change if and only if what is stored for the view may change."""
+        features = sorted((feature.meaning() for feature in self.features), key=msgspec.json.encode)
+        keys = [(key.name, key.dtype) for key in self.entity.keys]
+        source = self.source.meaning(self.used)
+        return {"keys": keys, "source": source, "features": features, "delay": self.delay, "valid_for": self.valid_for}
+
+    def using(self, *names: str, keys: Mapping[str, str] | None = None, prefix: str = "", rename: Mapping[str, str] | None = None) -> "Use":
+        """Some features of this view, or the same under other keys: `airport.using(keys={"airport": "origin"}, prefix="origin_")`.
+
+        `rename` gives single features other names: `airport.using("temp", rename={"temp": "degrees"})`.
+        """
+        taken = names or tuple(feature.name for feature in self.features)
+        return Use(view=self, names=taken, keys=keys or {}, prefix=prefix, rename=rename or {})
 
     def __getitem__(self, names: str | Sequence[str]) -> "Use":
         return self.using(*((names,) if isinstance(names, str) else names))
@@ -183,16 +168,19 @@ class Use:
         Keys of the entity to the request columns that hold them, where they differ.
     prefix
         Before each name, so that one view can be used twice.
+    rename
+        Features of the view to the names that they have here, the prefix left out.
     """
 
     view: FeatureView
     names: tuple[str, ...] = field(converter=words)
     keys: Mapping[str, str] = field(factory=dict, converter=_renamed)
     prefix: str = ""
+    rename: Mapping[str, str] = field(factory=dict, converter=_renamed)
 
     def __attrs_post_init__(self) -> None:
         known = [feature.name for feature in self.view.features]
-        for name in self.names:
+        for name in (*self.names, *self.rename):
             if name not in known:
                 raise DefinitionError(f"feature view {self.view.name!r} has no feature {name!r}", hint=suggestion(name, known), field=name)
         for key in self.keys:
@@ -206,10 +194,34 @@ class Use:
         by_name = {feature.name: feature for feature in self.view.features}
         return tuple(by_name[name] for name in self.names)
 
+    def name_of(self, feature: str) -> str:
+        """What a feature of the view is called here."""
+        return self.rename.get(feature, self.prefix + feature)
+
     @property
     def key_columns(self) -> tuple[Field, ...]:
         """The request columns that hold the keys, in the order of the entity's keys."""
         return tuple(evolve(key, name=self.keys.get(key.name, key.name), nullable=True) for key in self.view.entity.keys)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The features as columns of an answer, in order."""
+        return tuple(self._field(feature) for feature in self.features)
+
+    def meaning(self) -> dict[str, Any]:
+        """Plain values that change if and only if what is read may change."""
+        features = [(self.name_of(feature.name), feature.meaning(), *_answering(feature)) for feature in self.features]
+        return {"view": self.view.meaning(), "keys": [key.name for key in self.key_columns], "features": features}
+
+    def _field(self, feature: Feature) -> Field:
+        shape = (-1,) if feature.kind == "last_k" else ()
+        extra: Mapping[str, Any] = {"description": feature.description, "tags": feature.tags, "shape": shape}
+        return Field(self.name_of(feature.name), feature.dtype, nullable=feature.default is None and not shape, **extra)
+
+
+def _answering(feature: Feature) -> tuple[Any, ...]:
+    """What decides an answer beside what is stored; what is not declared is left out, so that old digests stay."""
+    return (feature.default,) if feature.valid_for_us is None else (feature.default, feature.valid_for_us)
 
 
 def _family(dtype: str) -> str:

@@ -1,0 +1,128 @@
+"""The events of views as Arrow tables: for training sets, for materialization and for reading offline, by one way."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from attrs import evolve
+
+from intonaco.core.schema import Schema
+from intonaco.infra.compute.arrays import times
+from intonaco.infra.compute.tables import TableEngine
+from intonaco.infra.features.joins import JoinSource
+from intonaco.infra.features.offline import read_offline
+from intonaco.infra.features.plan import view_plan
+from intonaco.infra.features.sources import QuerySource, Source
+from intonaco.infra.features.views import FeatureView, Use
+from intonaco.infra.storage.arrow import to_arrow
+from intonaco.infra.storage.tables import Snapshot, TableStore
+
+if TYPE_CHECKING:
+    from intonaco.infra.workspace import Workspace
+
+__all__ = ["event_data", "events_of", "read_events", "tables_of"]
+
+#: Rows of a piece. Features are joined to the events of one piece at a time, and joined views are sorted for each anew.
+PIECE = 1_000_000
+
+
+def tables_of(view: FeatureView) -> tuple[str, ...]:
+    """Names of the tables in the project that the events of a view are made of: its own first, then those of joined views."""
+    below = [table for use in view.source.uses for table in tables_of(use.view)]
+    return tuple(dict.fromkeys([view.source.table, *below]))
+
+
+def event_data(engine: TableEngine, tables: TableStore, view: FeatureView, sources: Mapping[str, Snapshot]) -> Snapshot | pa.Table:
+    """The events of a view as an engine takes them: the stored table itself where its rows are the events.
+
+    Parameters
+    ----------
+    sources
+        Versions of the tables that `tables_of` names.
+    """
+    if not isinstance(view.source, QuerySource | JoinSource):
+        return sources[view.source.table]
+    pieces = list(events_of(engine, tables, view, sources))
+    return pa.concat_tables(pieces)
+
+
+def read_events(
+    workspace: "Workspace",
+    view: FeatureView,
+    project: str,
+    snapshot: Snapshot,
+    rows: slice = slice(None),
+    *,
+    sources: Mapping[str, Snapshot] | None = None,
+) -> Iterator[pa.Table]:
+    """The events that rows of a version of the view's table make, piece by piece, in the order of the rows.
+
+    Each piece has the columns `view.used`. A row may make no event; the events of later rows never change those of earlier
+    ones, unless a joined view got events that are older than they are (`joins.py`).
+
+    Parameters
+    ----------
+    snapshot
+        Of the view's table.
+    rows
+        Positions of rows in the snapshot, a step left out; all by default.
+    sources
+        Versions of the tables of joined views, by name; the newest by default.
+    """
+    found = dict(sources or {})
+    for table in tables_of(view):
+        if table not in found and table != view.source.table:
+            found[table] = workspace.tables.snapshot(f"{project}/{table}")
+    yield from events_of(workspace.engine, workspace.tables, view, {**found, view.source.table: snapshot}, rows)
+
+
+def events_of(
+    engine: TableEngine, tables: TableStore, view: FeatureView, sources: Mapping[str, Snapshot], rows: slice = slice(None)
+) -> Iterator[pa.Table]:
+    """The events of a view, piece by piece; at least one piece, which may be empty."""
+    return _made(engine, tables, view.source, view.used, sources, rows)
+
+
+def _made(
+    engine: TableEngine, tables: TableStore, source: Source, used: Iterable[str], sources: Mapping[str, Snapshot], rows: slice
+) -> Iterator[pa.Table]:
+    wanted = list(dict.fromkeys(used))
+    if not isinstance(source, JoinSource):
+        for piece in _pieces(tables, sources[source.table], source.needs(wanted), rows):
+            yield source.events(piece, wanted)
+        return
+    uses = source.joining(wanted)
+    joined = [(use, event_data(engine, tables, use.view, sources)) for use in uses]
+    keys = [key.name for use in uses for key in use.key_columns]
+    own = [name for name in wanted if name not in source.joined]
+    for piece in _made(engine, tables, source.events_of, [*own, source.time, *keys], sources, rows):
+        yield _enriched(engine, source, joined, piece).select(wanted)
+
+
+def _enriched(engine: TableEngine, source: JoinSource, joined: list[tuple[Use, Snapshot | pa.Table]], events: pa.Table) -> pa.Table:
+    """The events that have a time, each with the joined views' features as of it."""
+    _, timed = times(events, source.time, f"source {source.table!r}")
+    held = events if timed.all() else events.filter(pa.array(timed))
+    reads = [(view_plan(use, 0), use.view, data) for use, data in joined]
+    names = dict.fromkeys([source.time, *(name for plan, _, _ in reads for name, _ in plan.keys)])
+    found = read_offline(engine, reads, held.select(list(names)), source.time).columns
+    added = to_arrow(found, Schema(tuple(evolve(source.joined[name], nullable=True) for name in found)))
+    for name in added.column_names:
+        held = held.append_column(added.schema.field(name), added[name])
+    return held
+
+
+def _pieces(tables: TableStore, snapshot: Snapshot, columns: list[str], rows: slice) -> Iterator[pa.Table]:
+    """Rows of a snapshot, read part by part."""
+    start, stop, _ = rows.indices(snapshot.rows)
+    began = yielded = 0
+    for part in snapshot.parts:
+        first, last = max(start - began, 0), min(stop - began, part.rows)
+        began += part.rows
+        if first < last:
+            table = tables.read(evolve(snapshot, parts=(part,), rows=part.rows), columns)
+            for place in range(first, last, PIECE):
+                yielded += 1
+                yield table.slice(place, min(PIECE, last - place))
+    if not yielded:
+        yield tables.read(evolve(snapshot, parts=(), rows=0), columns)
