@@ -16,13 +16,12 @@ from zlib import crc32
 from attrs import define, field, frozen
 
 from intonaco.core.errors import CorruptError, InvalidError, UnavailableError
-from intonaco.core.references import check_name
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.faults import explained_sqlite
 from intonaco.infra.storage.guarantees import HERE_ALONE, Guarantee
 from intonaco.infra.storage.sqlitefiles import BUSY_TIMEOUT_S, prepare, sqlite_path, write_ahead
 from intonaco.infra.storage.store import as_url
-from intonaco.infra.storage.streams import Stream
+from intonaco.infra.storage.streams import Stream, check_topic
 from intonaco.infra.storage.writeahead import check_write_ahead
 
 __all__ = ["SqliteStream"]
@@ -77,7 +76,7 @@ class SqliteStream(Stream):
         return stream
 
     def append(self, topic: str, values: Sequence[bytes], partition: int = 0) -> int:
-        _check_topic(topic, partition)
+        check_topic(topic, partition)
         if not values:
             return self.end(topic, partition)
         with self._transaction() as connection:
@@ -221,16 +220,6 @@ def _is_made(connection: sqlite3.Connection, where: str) -> bool:
     if form != _FORMAT:
         raise InvalidError(f"{where} is of format {form}, this installation reads {_FORMAT}", hint="install the newer version")
     return True
-
-
-def _check_topic(topic: str, partition: int) -> None:
-    parts = topic.split("/")
-    if len(parts) < 2:
-        raise InvalidError(f"{topic!r} cannot name a topic", hint="write PROJECT/NAME")
-    for part in parts:
-        check_name(part, "topic")
-    if not 0 <= partition < 2**31:
-        raise InvalidError(f"{partition} cannot be a partition", hint="partitions count from 0")
 
 
 def _added(connection: sqlite3.Connection, topic: str, partition: int) -> _Head:

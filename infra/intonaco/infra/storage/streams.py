@@ -4,10 +4,12 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from intonaco.core.errors import InvalidError
+from intonaco.core.references import check_name
 from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.store import Store
 
-__all__ = ["Stream", "SupportsTopics"]
+__all__ = ["Stream", "SupportsTopics", "check_topic"]
 
 
 class Stream(Store):
@@ -44,3 +46,14 @@ class SupportsTopics(Protocol):
 
     def topics(self) -> list[tuple[str, int]]:
         """All topics with their partitions, sorted."""
+
+
+def check_topic(topic: str, partition: int) -> None:
+    """Raise InvalidError unless these can name a topic and a partition."""
+    parts = topic.split("/")
+    if len(parts) < 2:
+        raise InvalidError(f"{topic!r} cannot name a topic", hint="write PROJECT/NAME")
+    for part in parts:
+        check_name(part, "topic")
+    if not 0 <= partition < 2**31:
+        raise InvalidError(f"{partition} cannot be a partition", hint="partitions count from 0")
