@@ -161,4 +161,5 @@ def insert_new(connection: sql.Connection, table: sql.Table, row: Mapping[str, A
 @cache
 def _insert_new(table: sql.Table, dialect: str) -> sql.Insert:
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    return insert(table).on_conflict_do_nothing()
+    # PostgreSQL returns the keys of what was inserted, behind which SQLAlchemy forgets how many rows there were.
+    return insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
