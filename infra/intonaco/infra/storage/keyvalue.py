@@ -2,11 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.store import Store
 
-__all__ = ["Entry", "KeyValueStore"]
+__all__ = ["Entry", "KeyValueStore", "SupportsDeadline"]
 
 #: (order, value)
 Entry = tuple[int, bytes]
@@ -39,3 +40,11 @@ class KeyValueStore(Store):
     @abstractmethod
     def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, Entry]]:
         """All entries whose key starts with `prefix`, each once; in no order that all stores share."""
+
+
+@runtime_checkable
+class SupportsDeadline(Protocol):
+    """A store behind a network, which may not answer for long; one on this machine needs no deadline."""
+
+    def get_within(self, keys: Sequence[bytes], timeout_s: float) -> list[Entry | None]:
+        """As `get`, but DeadlineError after this time, whatever the store does."""

@@ -1,0 +1,160 @@
+"""The key-value store in Redis: one string for each key.
+
+The layout is final: format 1. The key is `PREFIX:k:` and the stored key, the string the stored value of `entries.py` of
+storage.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Self
+
+from attrs import define, field
+
+from intonaco.core.errors import InvalidError
+from intonaco.core.urls import StoreUrl
+from intonaco.ext.redis.connections import Link, packed
+from intonaco.ext.redis.keyspace import Keyspace
+from intonaco.ext.redis.replies import Replies
+from intonaco.ext.redis.scripts import PUT
+from intonaco.infra.storage.entries import LONGEST_WHOLE, decode, encode, key_of, stored_key
+from intonaco.infra.storage.guarantees import Guarantee
+from intonaco.infra.storage.keyvalue import Entry, KeyValueStore
+
+__all__ = ["RedisStore"]
+
+_CHUNK = 1000
+_CHUNK_BYTES = 2**20
+_LEAST_ORDER, _GREATEST_ORDER = -(2**63), 2**63 - 1
+
+#: Where an entry is kept, and what is kept.
+Kept = tuple[bytes, bytes]
+
+
+@define(eq=False)
+class RedisStore(KeyValueStore):
+    """Entries in one database of a Redis server: `redis://USER:PASSWORD@HOST:PORT/DB?OPTIONS`.
+
+    A put is acknowledged when the server has written it to its log. Reading and writing go by the thousand: up to 1000
+    entries that take no more than 1 MiB are stored and seen whole. A greater put that fails may be stored in part;
+    since the order decides, it can be repeated.
+    """
+
+    keyspace: Keyspace
+    _prefix: bytes = field(repr=False)
+
+    @classmethod
+    def open(cls, url: StoreUrl | str) -> Self:
+        keyspace = Keyspace.open(url, "the key-value store")
+        return cls(keyspace, keyspace.key("k", ""))
+
+    def get(self, keys: Sequence[bytes]) -> list[Entry | None]:
+        return self.keyspace.connections.call(lambda link: self._read(link, keys)) if keys else []
+
+    def get_within(self, keys: Sequence[bytes], timeout_s: float) -> list[Entry | None]:
+        return self.keyspace.connections.call(lambda link: self._read(link, keys), timeout_s=timeout_s) if keys else []
+
+    def put(self, entries: Iterable[tuple[bytes, int, bytes]]) -> int:
+        chunks = _chunks(self._winners(entries))
+        return self.keyspace.write(lambda link: self._write(link, chunks)) if chunks else 0
+
+    def delete(self, keys: Iterable[bytes]) -> None:
+        under = [self._prefix + stored_key(key) for key in keys]
+        commands = [packed("DEL", *under[at : at + _CHUNK]) for at in range(0, len(under), _CHUNK)]
+        if commands:
+            self.keyspace.write(lambda link: self.keyspace.check_kept(link.ask([*commands, *self.keyspace.after()])))
+
+    def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, Entry]]:
+        pattern = _escaped(self._prefix) + b"[\x00\x01]" + _escaped(prefix[:LONGEST_WHOLE]) + b"*"
+        seen: set[bytes] = set()  # the server tells some keys twice when it makes room while it is scanned
+        position = b"0"
+        while True:
+            command = packed("SCAN", position, "MATCH", pattern, "COUNT", _CHUNK, "TYPE", "string")
+            position, found = self.keyspace.ask(command)[0]
+            new = [each for each in dict.fromkeys(found) if each not in seen]
+            seen.update(new)
+            for at in range(0, len(new), _CHUNK):
+                for key, entry in self._entries(new[at : at + _CHUNK]):
+                    if key.startswith(prefix):
+                        yield key, entry
+            if position == b"0":
+                return
+
+    def lacks(self) -> dict[Guarantee, str]:
+        return self.keyspace.lacks()
+
+    def close(self) -> None:
+        self.keyspace.close()
+
+    def _read(self, link: Link, keys: Sequence[bytes]) -> list[Entry | None]:
+        if len(keys) <= _CHUNK:
+            link.send(self._asked(keys))
+            return Replies(link).entries(keys, self.keyspace.where)
+        chunks = [keys[at : at + _CHUNK] for at in range(0, len(keys), _CHUNK)]
+        link.send(b"".join(map(self._asked, chunks)))
+        replies = Replies(link)
+        return [entry for chunk in chunks for entry in replies.entries(chunk, self.keyspace.where)]
+
+    def _asked(self, keys: Sequence[bytes]) -> bytes:
+        """The command that reads these keys."""
+        prefix = self._prefix
+        parts = [b"*%d\r\n$4\r\nMGET\r\n" % (len(keys) + 1)]
+        for key in keys:
+            under = prefix + (b"\x00" + key if len(key) <= LONGEST_WHOLE else stored_key(key))
+            parts.append(b"$%d\r\n%b\r\n" % (len(under), under))
+        return b"".join(parts)
+
+    def _winners(self, entries: Iterable[tuple[bytes, int, bytes]]) -> list[Kept]:
+        """What is to be stored: of a key that is there twice, the one that wins."""
+        best: dict[bytes, tuple[int, bytes]] = {}
+        for key, order, value in entries:
+            if not _LEAST_ORDER <= order <= _GREATEST_ORDER:
+                raise InvalidError(f"the order {order} does not fit 64 bits")
+            there = best.setdefault(key, entry := (order, value))
+            if entry > there:
+                best[key] = entry
+        prefix = self._prefix
+        return [(prefix + stored_key(key), encode(key, order, value)) for key, (order, value) in best.items()]
+
+    def _write(self, link: Link, chunks: Sequence[Sequence[Kept]]) -> int:
+        (first, *rest), after = chunks, self.keyspace.after()
+        taken, *answers = PUT.run(link, *_columns(first), *(after if not rest else ()))
+        if rest:
+            # one ahead of the other, so that the server is never without work
+            link.send(PUT.command(*_columns(rest[0])))
+            for following in rest[1:]:
+                link.send(PUT.command(*_columns(following)))
+                taken += link.answer()
+            taken += link.answer()
+            answers = link.ask(after)
+        self.keyspace.check_kept(answers)
+        return int(taken)
+
+    def _entries(self, found: Sequence[bytes]) -> Iterator[tuple[bytes, Entry]]:
+        if not found:
+            return
+        (values,) = self.keyspace.ask(packed("MGET", *found))
+        for under, value in zip(found, values, strict=True):
+            if value is not None:  # deleted since
+                key = key_of(under[len(self._prefix) :], value, self.keyspace.where)
+                yield key, decode(key, value, self.keyspace.where)
+
+
+def _chunks(kept: Sequence[Kept]) -> list[list[Kept]]:
+    """Parts that the server writes each as one step, so short that nobody waits for it long."""
+    chunks: list[list[Kept]] = []
+    size = _CHUNK_BYTES + 1
+    for each in kept:
+        size += len(each[0]) + len(each[1])
+        if size > _CHUNK_BYTES or len(chunks[-1]) == _CHUNK:
+            chunks.append([])
+            size = len(each[0]) + len(each[1])
+        chunks[-1].append(each)
+    return chunks
+
+
+def _columns(chunk: Sequence[Kept]) -> tuple[list[bytes], list[bytes]]:
+    return [where for where, _ in chunk], [value for _, value in chunk]
+
+
+def _escaped(text: bytes) -> bytes:
+    """The bytes as a pattern that they alone match."""
+    return b"".join(b"\\" + bytes([each]) if each in b"*?[]\\^-" else bytes([each]) for each in text)

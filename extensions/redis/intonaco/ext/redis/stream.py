@@ -1,0 +1,152 @@
+"""The stream in Redis: one Redis stream for each partition of a topic.
+
+The layout is final: format 1. `PREFIX:s:TOPIC:PARTITION` is a stream whose record N has the id `N-0` and one field `r`: the
+CRC-32 (4 bytes, little-endian) of topic, partition and value, then the value. `PREFIX:h:TOPIC:PARTITION` is a hash that
+tells how far it was appended (`last`) and trimmed (`trimmed`), `PREFIX:topics` the set of all `TOPIC:PARTITION`. Since
+offsets have no gaps, a record that is lost is seen when it is read.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Self
+from zlib import crc32
+
+from attrs import define, frozen
+
+from intonaco.core.errors import CorruptError
+from intonaco.core.urls import StoreUrl
+from intonaco.ext.redis.connections import Link, packed
+from intonaco.ext.redis.keyspace import Keyspace
+from intonaco.ext.redis.scripts import APPEND, TRIM
+from intonaco.infra.storage.guarantees import Guarantee
+from intonaco.infra.storage.streams import Stream, check_topic
+
+__all__ = ["RedisStream"]
+
+_CHUNK = 10_000
+
+
+@frozen
+class _Partition:
+    """Where a partition of a topic is kept."""
+
+    name: str
+    records: bytes
+    head: bytes
+
+    @property
+    def salt(self) -> int:
+        """The checksum of its name, with which those of its records begin."""
+        return crc32(self.name.encode())
+
+
+@define(eq=False)
+class RedisStream(Stream):
+    """Records in one database of a Redis server: `redis://USER:PASSWORD@HOST:PORT/DB?OPTIONS`.
+
+    An append is one step in the server, so write by the thousand, not by the million. An append whose connection is lost
+    may have been stored or not, and is not repeated.
+    """
+
+    keyspace: Keyspace
+
+    @classmethod
+    def open(cls, url: StoreUrl | str) -> Self:
+        return cls(Keyspace.open(url, "the stream"))
+
+    def append(self, topic: str, values: Sequence[bytes], partition: int = 0) -> int:
+        place = self._place(topic, partition)
+        if not values:
+            return self.end(topic, partition)
+        salt = place.salt
+        records = [crc32(value, salt).to_bytes(4, "little") + value for value in values]
+        keys = (place.records, place.head, self.keyspace.key("topics"))
+        return self.keyspace.write(lambda link: self._append(link, keys, (place.name, *records)), again=False)
+
+    def read(self, topic: str, after: int = 0, limit: int = 1000, partition: int = 0) -> list[tuple[int, bytes]]:
+        place = self._place(topic, partition)
+        found: list[tuple[int, bytes]] = []
+        while limit > len(found):
+            asked = min(limit - len(found), _CHUNK)
+            part = self._read(place, found[-1][0] if found else max(after, 0), asked)
+            found += part
+            if len(part) < asked:
+                break
+        return found
+
+    def end(self, topic: str, partition: int = 0) -> int:
+        place = self._place(topic, partition)
+        (head,) = self.keyspace.ask(_head_of(place))
+        return self._checked_head(place, head)[0]
+
+    def trim(self, topic: str, through: int, partition: int = 0) -> None:
+        place = self._place(topic, partition)
+        if through > 0:
+            given = (place.records, place.head), (through,)
+            self.keyspace.write(lambda link: self.keyspace.check_kept(TRIM.run(link, *given, *self.keyspace.after())))
+
+    def topics(self) -> list[tuple[str, int]]:
+        """All topics with their partitions, sorted."""
+        (found,) = self.keyspace.ask(packed("SMEMBERS", self.keyspace.key("topics")))
+        names = [name.decode().rpartition(":") for name in found]
+        return sorted((topic, int(partition)) for topic, _, partition in names)
+
+    def lacks(self) -> dict[Guarantee, str]:
+        return self.keyspace.lacks()
+
+    def close(self) -> None:
+        self.keyspace.close()
+
+    def _place(self, topic: str, partition: int) -> _Partition:
+        check_topic(topic, partition)
+        name = f"{topic}:{partition}"
+        return _Partition(name, self.keyspace.key("s", name), self.keyspace.key("h", name))
+
+    def _append(self, link: Link, keys: Sequence[bytes], arguments: Sequence[bytes | str]) -> int:
+        last, *answers = APPEND.run(link, keys, arguments, *self.keyspace.after())
+        self.keyspace.check_kept(answers)
+        return int(last)
+
+    def _read(self, place: _Partition, after: int, limit: int) -> list[tuple[int, bytes]]:
+        # together, so that nothing is appended or trimmed between the two
+        wanted = packed("XRANGE", place.records, f"({after}-0", "+", "COUNT", limit)
+        *_, (head, rows) = self.keyspace.ask(packed("MULTI"), _head_of(place), wanted, packed("EXEC"))
+        last, trimmed = self._checked_head(place, head)
+        first = max(after, trimmed) + 1
+        offsets = range(first, min(last, first + limit - 1) + 1)
+        if len(rows) > len(offsets):
+            raise self._damaged(place, f"it has more records than the {last} that were appended")
+        return self._checked(place, offsets, rows)
+
+    def _checked(self, place: _Partition, offsets: range, rows: Sequence[Any]) -> list[tuple[int, bytes]]:
+        salt = place.salt
+        found: list[tuple[int, bytes]] = []
+        for offset, (name, fields) in zip(offsets, rows, strict=False):
+            record = fields[1] if len(fields) == 2 else b""
+            value = record[4:]
+            if name != b"%d-0" % offset or crc32(value, salt).to_bytes(4, "little") != record[:4]:
+                raise self._damaged(place, f"record {offset}")
+            found.append((offset, value))
+        if len(found) < len(offsets):
+            raise self._damaged(place, f"record {offsets[len(found)]} is missing")
+        return found
+
+    def _checked_head(self, place: _Partition, head: Sequence[bytes | None]) -> tuple[int, int]:
+        last, trimmed = head
+        if last is None and trimmed is None:
+            return 0, 0
+        try:
+            found = int(last or b""), int(trimmed or b"")
+        except ValueError:
+            raise self._damaged(place, "the head of its records") from None
+        if not 0 <= found[1] <= found[0]:
+            raise self._damaged(place, "the head of its records")
+        return found
+
+    def _damaged(self, place: _Partition, what: str) -> CorruptError:
+        return CorruptError(
+            f"{self.keyspace.where} is damaged: {what}, of topic and partition {place.name!r}", hint="intonaco fsck lists what is damaged"
+        )
+
+
+def _head_of(place: _Partition) -> bytes:
+    return packed("HMGET", place.head, "last", "trimmed")
