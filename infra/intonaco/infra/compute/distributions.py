@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from intonaco.core.columns import Column, Masked, Ragged, present
 from intonaco.core.errors import SchemaError
 
-__all__ = ["Distribution", "distribution", "kind_of", "psi"]
+__all__ = ["Distribution", "distribution", "floats", "kind_of", "psi", "texts"]
 
 #: Fine bins, at whose edges distribution functions are compared, and coarse ones, over which PSI is summed.
 _FINE = 200
@@ -88,7 +88,7 @@ class Distribution:
         if kind_of(column) != self.kind:
             raise SchemaError(f"column {self.name!r} is no {self.kind}, as it was in the reference", field=self.name)
         if self.kind == "number":
-            values = _floats(column)
+            values = floats(column)
             codes = np.searchsorted(self.edges, values, side="left")
             codes[np.isnan(values)] = len(self.tally)
             return codes
@@ -168,7 +168,7 @@ def distribution(name: str, column: Column) -> Distribution:
 
 
 def _number(name: str, column: Column) -> Distribution:
-    values = np.sort(_floats(column))  # NaN goes last
+    values = np.sort(floats(column))  # NaN goes last
     held = values[: len(values) - int(np.isnan(values).sum())]
     edges = np.unique(held[np.linspace(0, len(held) - 1, _FINE + 1).round().astype(np.intp)]) if len(held) else np.zeros(0)
     edges = edges[np.isfinite(edges)]
@@ -180,7 +180,7 @@ def _number(name: str, column: Column) -> Distribution:
 
 
 def _category(name: str, column: Column) -> Distribution:
-    counted = pc.value_counts(_texts(column)).to_pylist()
+    counted = pc.value_counts(texts(column)).to_pylist()
     known = [(each["values"], each["counts"]) for each in counted if each["values"] is not None]
     known.sort(key=lambda pair: (-pair[1], pair[0]))
     kept, others = known[:_MOST_CATEGORIES], known[_MOST_CATEGORIES:]
@@ -189,7 +189,7 @@ def _category(name: str, column: Column) -> Distribution:
 
 
 def _category_codes(column: Column, categories: Sequence[str]) -> NDArray[np.intp]:
-    encoded = pc.dictionary_encode(_texts(column))
+    encoded = pc.dictionary_encode(texts(column))
     places = {text: place for place, text in enumerate(categories)}
     table = np.array([places.get(text, len(places)) for text in encoded.dictionary.to_pylist()] + [len(places) + 1], dtype=np.intp)
     indices = encoded.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)
@@ -197,14 +197,15 @@ def _category_codes(column: Column, categories: Sequence[str]) -> NDArray[np.int
     return codes
 
 
-def _texts(column: Column) -> pa.Array:
+def texts(column: Column) -> pa.Array:
+    """The values as text, null where there is none."""
     values = column.values if isinstance(column, Masked | Ragged) else column
     if values.dtype.kind == "b":
         return pa.array(values, mask=~present(column)).cast(pa.string())
     return pa.array(values, pa.string(), mask=~present(column) if isinstance(column, Masked) else None)
 
 
-def _floats(column: Column) -> NDArray[np.float64]:
+def floats(column: Column) -> NDArray[np.float64]:
     """The values, NaN where there is none."""
     values = np.asarray(column.values if isinstance(column, Masked | Ragged) else column, dtype=np.float64)
     if isinstance(column, Masked):
