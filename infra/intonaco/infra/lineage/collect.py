@@ -14,7 +14,7 @@ from attrs import asdict, frozen
 from intonaco.infra.lineage.holding import held_blobs
 from intonaco.infra.lineage.records import RunRecord
 from intonaco.infra.lineage.tables import INPUTS, RUNS, USES, VERSIONS
-from intonaco.infra.storage.blobs import SupportsLeftovers, SupportsPath, blob_name
+from intonaco.infra.storage.blobs import BlobStatus, SupportsLeftovers, SupportsStatuses, blob_name
 from intonaco.infra.storage.leases import Leases
 from intonaco.infra.storage.tables import SupportsExpiry
 from intonaco.infra.workspace import Workspace
@@ -135,25 +135,22 @@ def _oldest_running_s(workspace: Workspace) -> float:
 
 
 def _blobs(workspace: Workspace, cutoff_s: float, kept: Counter[str]) -> Iterator[Removal]:
-    sizes = {name.rpartition("/")[2]: _size_and_time(workspace, name) for name in workspace.blobs.names("sha256/")}
-    holders = held_blobs(workspace, sizes)
-    for digest, (size_bytes, changed_s) in sizes.items():
+    found = {each.name.rpartition("/")[2]: each for each in _statuses(workspace, "sha256/")}
+    holders = held_blobs(workspace, found)
+    for digest, status in found.items():
         if digest in holders:
             kept[holders[digest]] += 1
-        elif changed_s >= cutoff_s:
+        elif status.changed_s >= cutoff_s:
             kept["its age: a command may be about to name it"] += 1
         else:
-            yield Removal(store="blobs", what="blob", name=blob_name(digest), size_bytes=size_bytes, why=_UNNAMED)
+            yield Removal(store="blobs", what="blob", name=blob_name(digest), size_bytes=status.size_bytes, why=_UNNAMED)
 
 
-def _size_and_time(workspace: Workspace, name: str) -> tuple[int, float]:
-    if not isinstance(workspace.blobs, SupportsPath):
-        return 0, 0.0
-    try:
-        status = workspace.blobs.path(name).stat()
-    except FileNotFoundError:
-        return 0, time.time()
-    return status.st_size, status.st_mtime
+def _statuses(workspace: Workspace, prefix: str) -> Iterator[BlobStatus]:
+    """Sizes and ages of blobs; what a store cannot tell the age of counts as young."""
+    if isinstance(workspace.blobs, SupportsStatuses):
+        return workspace.blobs.statuses(prefix)
+    return (BlobStatus(name=name, size_bytes=0, changed_s=time.time()) for name in workspace.blobs.names(prefix))
 
 
 def _leftovers(workspace: Workspace, older_than_s: float) -> Iterator[Removal]:
@@ -201,8 +198,7 @@ def _remove(workspace: Workspace, removal: Removal, cutoff_s: float) -> bool:
         assert isinstance(store, SupportsLeftovers)
         store.remove_leftover(removal.name)
         return True
-    _, changed_s = _size_and_time(workspace, removal.name)
-    if changed_s >= cutoff_s:
+    if not any(each.changed_s < cutoff_s for each in _statuses(workspace, removal.name)):
         return False
     workspace.blobs.delete(removal.name)
     return True

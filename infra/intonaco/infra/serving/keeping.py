@@ -2,7 +2,7 @@
 
 from intonaco.core.errors import CorruptError
 from intonaco.infra.serving.package import MANIFEST_LIMIT_BYTES, Manifest, Package
-from intonaco.infra.storage.blobs import BlobStore, SupportsPath, blob_name, get, put
+from intonaco.infra.storage.blobs import BlobStore, SupportsStatuses, blob_name, get, put
 
 __all__ = ["keep_package", "read_manifest", "read_package"]
 
@@ -26,9 +26,8 @@ def read_manifest(blobs: BlobStore, digest: str) -> Manifest:
 
 
 def _read(blobs: BlobStore, digest: str, limit: int, what: str) -> bytes:
-    """The blob of this digest, if it is not larger than it may be; a file is measured before it is read."""
-    if isinstance(blobs, SupportsPath):
-        path = blobs.path(blob_name(digest))
-        if path.exists() and path.stat().st_size > limit:
+    """The blob of this digest, if it is not larger than it may be; it is measured before it is read."""
+    if isinstance(blobs, SupportsStatuses):
+        if any(status.size_bytes > limit for status in blobs.statuses(blob_name(digest))):
             raise CorruptError(f"{what} of the package is larger than {limit} bytes: blob {digest}")
     return get(blobs, digest)

@@ -92,7 +92,7 @@ class DeltaTableStore(TableStore):
     def read(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> pa.Table:
         schema = snapshot.schema if columns is None else snapshot.schema.select(columns)
         try:
-            return pa.concat_tables([arrow_schema(schema).empty_table(), *(self._files.read(part, schema) for part in snapshot.parts)])
+            return pa.concat_tables([arrow_schema(schema).empty_table(), *self._files.read(snapshot.parts, schema)])
         except MissingError as error:
             raise self._gone(snapshot, error) from error
 

@@ -10,7 +10,7 @@ from attrs import define, evolve, field
 
 from intonaco.core.errors import CorruptError, MissingError
 from intonaco.core.schema import Schema
-from intonaco.infra.storage.blobs import BlobStore
+from intonaco.infra.storage.blobs import BlobStore, read_many
 from intonaco.infra.storage.deltalog import Entry, entry_name, read_entry, write_entry
 from intonaco.infra.storage.tables import Part, Snapshot
 
@@ -147,7 +147,8 @@ class Log:
             wanted = entry_name(table, version)
             if name != wanted:
                 raise CorruptError(f"table {table}: the log entry {wanted!r} is gone, though {name!r} is there", hint=_HINT)
-            history.add(self.blobs.read(name))
+        for data in read_many(self.blobs, entries):
+            history.add(data)
         if history.entries:
             self._histories[table] = history
         return history

@@ -19,7 +19,7 @@ from intonaco.core.errors import (
     SettingsError,
 )
 from intonaco.core.urls import StoreUrl
-from intonaco.infra.storage.blobs import BlobStore, check_blob_name, check_blob_prefix
+from intonaco.infra.storage.blobs import BlobStatus, BlobStore, check_blob_name, check_blob_prefix
 from intonaco.infra.storage.durable import FOLDER, fault, link_synced, make_folder, read_whole, write_synced
 from intonaco.infra.storage.guarantees import HERE_ALONE, Guarantee
 from intonaco.infra.storage.store import as_url
@@ -98,6 +98,15 @@ class FileBlobStore(BlobStore):
 
     def path(self, name: str) -> Path:
         return self.root / check_blob_name(name)
+
+    def statuses(self, prefix: str = "") -> Iterator[BlobStatus]:
+        for name in self.names(prefix):
+            try:
+                with self._folder(name) as folder:
+                    status = os.stat(_leaf(name), dir_fd=folder, follow_symlinks=False)
+            except FileNotFoundError:  # it has just been removed
+                continue
+            yield BlobStatus(name=name, size_bytes=status.st_size, changed_s=status.st_mtime)
 
     def leftovers(self, older_than_s: float) -> list[str]:
         before = time.time() - older_than_s

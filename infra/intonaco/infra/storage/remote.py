@@ -2,8 +2,10 @@
 
 import secrets
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, Self
 
 import fsspec
@@ -11,7 +13,7 @@ from attrs import define, field
 
 from intonaco.core.errors import AlreadyExistsError, IntonacoError, MissingError, SettingsError, UnavailableError
 from intonaco.core.urls import StoreUrl
-from intonaco.infra.storage.blobs import BlobStore, check_blob_name, check_blob_prefix
+from intonaco.infra.storage.blobs import BlobStatus, BlobStore, check_blob_name, check_blob_prefix
 from intonaco.infra.storage.store import as_url
 
 __all__ = ["FsspecBlobStore"]
@@ -61,16 +63,11 @@ class FsspecBlobStore(BlobStore):
             raise self._unavailable(name, "read", error) from error
 
     def names(self, prefix: str = "") -> Iterator[str]:
-        start, _, _ = check_blob_prefix(prefix).rpartition("/")
-        try:
-            found = self.files.find(self._at(start))
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise self._unavailable(prefix, "listed", error) from error
-        skipped = len(self._at("").strip("/")) + 1
-        names = (each.strip("/")[skipped:] for each in found)
-        yield from sorted(name for name in names if name.startswith(prefix) and not name.startswith("."))
+        yield from sorted(self._found(prefix))
+
+    def statuses(self, prefix: str = "") -> Iterator[BlobStatus]:
+        for name, facts in sorted(self._found(prefix).items()):
+            yield BlobStatus(name=name, size_bytes=facts.get("size") or 0, changed_s=_changed_s(facts))
 
     def delete(self, name: str) -> None:
         try:
@@ -78,6 +75,19 @@ class FsspecBlobStore(BlobStore):
                 self.files.rm_file(self._at(check_blob_name(name)))
         except OSError as error:
             raise self._unavailable(name, "removed", error) from error
+
+    def _found(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """What the file system tells of each blob."""
+        start, _, _ = check_blob_prefix(prefix).rpartition("/")
+        try:
+            found = self.files.find(self._at(start), detail=True)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise self._unavailable(prefix, "listed", error) from error
+        skipped = len(self._at("").strip("/")) + 1
+        names = {path.strip("/")[skipped:]: facts for path, facts in found.items()}
+        return {name: facts for name, facts in names.items() if name.startswith(prefix) and not name.startswith(".")}
 
     def _at(self, name: str) -> str:
         return "/".join(part for part in (self.root, name) if part)
@@ -120,3 +130,9 @@ class FsspecBlobStore(BlobStore):
 
     def _unavailable(self, name: str, verb: str, error: OSError) -> IntonacoError:
         return UnavailableError(f"{self._at(name)} could not be {verb}: {error.strerror or error}")
+
+
+def _changed_s(facts: Mapping[str, Any]) -> float:
+    """When a file was written, by whichever name its file system says it; now, so young, if it does not."""
+    moment = next((facts[name] for name in ("LastModified", "mtime", "modified", "updated", "created") if facts.get(name)), time.time())
+    return moment.timestamp() if isinstance(moment, datetime) else float(moment)

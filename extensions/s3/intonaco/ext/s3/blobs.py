@@ -5,6 +5,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, Self
 
 from attrs import define, field
@@ -22,7 +23,7 @@ from intonaco.infra.storage.store import as_url
 __all__ = ["S3BlobStore"]
 
 _BUSY = ("ConditionalRequestConflict", "OperationAborted", "409")
-_TOGETHER = 8
+_TOGETHER = 16
 _TURNS = 5
 _YOUNG_S = 600.0
 
@@ -62,7 +63,8 @@ class S3BlobStore(BlobStore):
             if self._created(name, key, view):
                 return
             time.sleep(0.01 * 2**turn)  # whoever held the name is gone, or two conditional requests met
-        raise AlreadyExistsError(f"blob {name!r} cannot be made in {self.connection.place}: another writer or a part of its name is in the way")
+        message = f"blob {name!r} cannot be made in {self.connection.place}"
+        raise AlreadyExistsError(f"{message}: another writer or a part of its name is in the way")
 
     def read(self, name: str) -> bytes:
         return next(self.read_many([name]))
@@ -72,7 +74,7 @@ class S3BlobStore(BlobStore):
             check_blob_name(name)
         for start in range(0, len(names), _TOGETHER):
             some = names[start : start + _TOGETHER]
-            for name, found in zip(some, self.connection.run(lambda client, some=some: self._fetch(client, some)), strict=True):
+            for name, found in zip(some, self.connection.run(partial(self._fetch, some)), strict=True):
                 yield self._bytes(name, found)
 
     def names(self, prefix: str = "") -> Iterator[str]:
@@ -132,7 +134,7 @@ class S3BlobStore(BlobStore):
                 probe_parts(self.connection)
                 self._proven_in_parts = True
 
-    async def _fetch(self, client: Any, names: Sequence[str]) -> list[bytes | BaseException]:
+    async def _fetch(self, names: Sequence[str], client: Any) -> list[bytes | BaseException]:
         return await asyncio.gather(*(fetch(self.connection, client, name) for name in names), return_exceptions=True)
 
     def _bytes(self, name: str, found: bytes | BaseException) -> bytes:

