@@ -53,6 +53,11 @@ class Check(ABC):
         """Whether each row is judged by itself, whatever stands beside it."""
         return True
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that it looks at, as far as its fields `column` and `columns` say."""
+        return (*getattr(self, "columns", ()), *((self.column,) if hasattr(self, "column") else ()))
+
     def as_of(self, at_us: int) -> Self:
         """The check at a moment, int64 microseconds since 1970; most are the same at all times."""
         return self
