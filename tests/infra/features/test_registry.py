@@ -58,7 +58,7 @@ def test_a_changed_meaning_is_a_new_version_beside_the_old_one(store: FeatureSto
     changed = evolve(WEATHER, features=[columns("temp"), mean("wind", over="1d")])
     [_, step] = store.apply([changed])
     assert (step.action, step.version) == ("change", 2)
-    assert step.detail == "adds wind_mean_1d, breaks who reads wind"
+    assert step.detail == "adds wind_mean_1d, drops wind"
     assert store.registry.version_of(WEATHER) == 1
     assert store.registry.version_of(changed) == 2
     assert store.registry.get("view", "weather", 1).definition == WEATHER

@@ -28,8 +28,7 @@ PIECE = 1_000_000
 
 def tables_of(view: FeatureView) -> tuple[str, ...]:
     """Names of the tables in the project that the events of a view are made of: its own first, then those of joined views."""
-    below = [table for use in view.source.uses for table in tables_of(use.view)]
-    return tuple(dict.fromkeys([view.source.table, *below]))
+    return view.tables
 
 
 def event_data(engine: TableEngine, tables: TableStore, view: FeatureView, sources: Mapping[str, Snapshot]) -> Snapshot | pa.Table:
@@ -38,7 +37,7 @@ def event_data(engine: TableEngine, tables: TableStore, view: FeatureView, sourc
     Parameters
     ----------
     sources
-        Versions of the tables that `tables_of` names.
+        Versions of the tables `view.tables`.
     """
     if not isinstance(view.source, QuerySource | JoinSource):
         return sources[view.source.table]
@@ -70,7 +69,7 @@ def read_events(
         Versions of the tables of joined views, by name; the newest by default.
     """
     found = dict(sources or {})
-    for table in tables_of(view):
+    for table in view.tables:
         if table not in found and table != view.source.table:
             found[table] = workspace.tables.snapshot(f"{project}/{table}")
     yield from events_of(workspace.engine, workspace.tables, view, {**found, view.source.table: snapshot}, rows)

@@ -1,54 +1,29 @@
-"""The catalog's record of definitions: what is applied, in which version, and what applying would change."""
+"""The catalog's record of definitions: what is applied, in which version, who reads it, and what applying would change."""
 
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Any
 
-import msgspec
 import sqlalchemy as sql
-from attrs import frozen
+from attrs import evolve, frozen
 
-from intonaco.core.errors import DefinitionError, MissingError
+from intonaco.core.errors import MissingError
+from intonaco.core.references import Reference
 from intonaco.core.schema import suggestion
+from intonaco.infra.features.aliases import aliases_of, check_alias, move_alias
+from intonaco.infra.features.applied import Applied, Recorded, newest, versions_by_meaning
+from intonaco.infra.features.changes import Changes, expanded, refuse_breaks
 from intonaco.infra.features.meaning import Definition, digest, kind_of
+from intonaco.infra.features.readers import Reader, definitions_reading, models_reading, views_of_model
+from intonaco.infra.features.renames import record_rename, stored_names
 from intonaco.infra.features.sets import FeatureSet
-from intonaco.infra.features.stored import decode, encode
+from intonaco.infra.features.steps import Step
 from intonaco.infra.features.tables import DEFINITIONS
 from intonaco.infra.features.views import FeatureView
 from intonaco.infra.storage.catalog import Catalog
-from intonaco.infra.storage.seals import seal, verify
 
 __all__ = ["Applied", "Registry", "Step"]
 
 TOPIC = "features"
-_KINDS = ("entity", "view", "set", "labels")
-
-
-@frozen(kw_only=True)
-class Step:
-    """What applying does to one definition.
-
-    `add`: a first version. `same`: nothing. `describe`: names and descriptions in place. `change`: a new version beside
-    those that are online; `detail` says what changes.
-    """
-
-    kind: str
-    name: str
-    action: Literal["add", "same", "describe", "change"]
-    version: int
-    detail: str = ""
-
-
-@frozen(kw_only=True)
-class Applied:
-    """One version of a definition as recorded."""
-
-    kind: str
-    name: str
-    version: int
-    meaning: str
-    definition: Definition
-    applied_us: int
 
 
 @frozen
@@ -58,43 +33,96 @@ class Registry:
     catalog: Catalog
     project: str
 
-    def plan(self, definitions: Iterable[Definition]) -> list[Step]:
-        """What `apply` would do, what definitions stand on first; nothing is changed."""
-        with self.catalog.read() as connection:
-            return [self._step(connection, each) for each in expanded(definitions)]
+    def plan(self, definitions: Iterable[Definition], *, complete: bool = False) -> list[Step]:
+        """What `apply` would do, what definitions stand on first; nothing is changed.
 
-    def apply(self, definitions: Iterable[Definition]) -> list[Step]:
-        """Record definitions, all or none, and tell what was done."""
-        wanted = expanded(definitions)
+        Parameters
+        ----------
+        complete
+            Whether these are all that the project declares; only then can one be gone, or renamed.
+        """
+        with self.catalog.read() as connection:
+            return Changes.of(connection, self.project, definitions, complete).steps()
+
+    def apply(self, definitions: Iterable[Definition], *, complete: bool = False, force: bool = False) -> list[Step]:
+        """Record definitions, all or none, and tell what was done.
+
+        Raises
+        ------
+        RefusedError
+            A set, a view or a version of a model that is not applied with them reads a feature that goes away; not with `force`.
+        """
         with self.catalog.transaction() as connection:
-            steps = [self._step(connection, each) for each in wanted]
-            for step, definition in zip(steps, wanted, strict=True):
-                self._record(connection, step, definition)
+            changes = Changes.of(connection, self.project, definitions, complete)
+            steps = changes.steps()
+            if not force:
+                refuse_breaks(steps)
+            self._record(connection, changes, steps)
         return steps
 
-    def find(self, kind: str, name: str, version: int | None = None) -> Applied | None:
-        """A version of a definition, or the newest; None if there is none."""
+    def find(self, kind: str, name: str, version: int | str | None = None) -> Applied | None:
+        """A version of a definition, by number or alias, or the newest; None if there is none."""
         with self.catalog.read() as connection:
-            return self._newest(connection, kind, name, version)
+            number = aliases_of(connection, self.project, kind, name).get(version, 0) if isinstance(version, str) else version
+            if number is None:
+                found = next(newest(connection, self.project, kind, [name]), None)
+                return None if found is None else found.read()
+            query = sql.select(DEFINITIONS).where(*self._of(kind), DEFINITIONS.c.name == name, DEFINITIONS.c.version == number)
+            row = connection.execute(query).mappings().one_or_none()
+            return None if row is None else Recorded.of(row).read()
 
-    def get(self, kind: str, name: str, version: int | None = None) -> Applied:
-        """A version of a definition, or the newest; MissingError if there is none."""
-        found = self.find(kind, name, version)
+    def get(self, kind: str, name: str, version: int | str | None = None) -> Applied:
+        """A version of a definition, or the newest; MissingError if there is none.
+
+        `name` may hold it: `eta@3`, or an alias as in `eta@stable`.
+        """
+        bare, _, given = name.partition("@")
+        wanted: int | str | None = version if not given else int(given) if given.isdigit() else given
+        found = self.find(kind, bare, wanted)
         if found is None:
             with self.catalog.read() as connection:
                 known = connection.scalars(sql.select(DEFINITIONS.c.name).where(*self._of(kind)).distinct()).all()
-                text = f"{name}@{version}" if version else name
-                raise MissingError(f"no feature {kind} {text!r} in project {self.project!r}", hint=suggestion(name, known), field=name)
+                text = bare if wanted is None else f"{bare}@{wanted}"
+                hint = suggestion(bare, known) if bare not in known else self._versions(connection, kind, bare)
+                raise MissingError(f"no feature {kind} {text!r} in project {self.project!r}", hint=hint, field=bare)
         return found
 
-    def search(self, text: str = "", *, kind: str = "", tag: str = "", owner: str = "") -> list[Applied]:
-        """The newest versions whose name, description or body holds the text; by kind and name."""
-        newest = sql.select(sql.func.max(DEFINITIONS.c.version)).where(*self._same_name()).scalar_subquery()
-        alias = _OUTER
-        query = sql.select(alias).where(alias.c.project == self.project, alias.c.version == newest)
+    def search(self, text: str = "", *, kind: str = "", tag: str = "", owner: str = "", used_by: str = "") -> list[Applied]:
+        """The newest versions whose name, description or body holds the text; by kind and name.
+
+        Parameters
+        ----------
+        tag
+            Of the definition, or of one of its features or columns.
+        used_by
+            Only what this reads: a set (`eta`, `set:eta`) or a model (`model:eta@3`).
+        """
         with self.catalog.read() as connection:
-            found = [_applied(row) for row in connection.execute(query.order_by(alias.c.kind, alias.c.name)).mappings()]
-        return [each for each in found if _matches(each, text, kind, tag, owner)]
+            found = [each.read() for each in newest(connection, self.project, kind) if _matches(each, text, owner)]
+            used = self._used_by(connection, used_by) if used_by else None
+        found = [each for each in found if not tag or tag in tags_of(each.definition)]
+        return found if used is None else [each for each in found if (each.kind, each.name) in used]
+
+    def uses(self, view: str, feature: str = "") -> list[Reader]:
+        """Who reads a view, or one of its features: sets and views in their newest version, then versions of models."""
+        with self.catalog.read() as connection:
+            applied = [each.read() for each in newest(connection, self.project) if each.key[0] in ("view", "set")]
+            read = definitions_reading(self.project, view, feature, [(each.definition, each.version) for each in applied])
+            return [*read, *models_reading(connection, self.project, view, feature)]
+
+    def set_alias(self, kind: str, name: str, alias: str, version: int | None, *, by: str = "") -> None:
+        """Move an alias of a definition to a version, or remove it with None; the history of moves is kept."""
+        check_alias(alias)
+        if version is not None:
+            self.get(kind, name, version)
+        with self.catalog.transaction() as connection:
+            move_alias(connection, self.project, kind, name, alias, version or 0, by)
+            self.catalog.record_change(connection, TOPIC, f"{kind}:{self.project}/{name}@{alias}")
+
+    def aliases(self, kind: str, name: str) -> dict[str, int]:
+        """The aliases of a definition and the versions that they name."""
+        with self.catalog.read() as connection:
+            return aliases_of(connection, self.project, kind, name)
 
     def version_of(self, view: FeatureView) -> int:
         """The version under which a view of this meaning is applied.
@@ -104,116 +132,84 @@ class Registry:
         MissingError
             It is not applied as it stands.
         """
-        query = sql.select(sql.func.max(DEFINITIONS.c.version)).where(
-            *self._of("view"), DEFINITIONS.c.name == view.name, DEFINITIONS.c.meaning == digest(view)
-        )
+        return self.versions_of([view])[view.name]
+
+    def versions_of(self, views: Iterable[FeatureView]) -> dict[str, int]:
+        """The versions under which views are applied, by name; MissingError if one is not applied as it stands."""
+        wanted = {view.name: digest(view) for view in views}
         with self.catalog.read() as connection:
-            version = connection.scalar(query)
-        if version is None:
-            raise MissingError(
-                f"feature view {view.name!r} is not applied as it stands", hint="FeatureStore.apply records it", field=view.name
-            )
-        return int(version)
+            found = versions_by_meaning(connection, self.project, "view", wanted)
+        for name, meaning in wanted.items():
+            if (name, meaning) not in found:
+                raise MissingError(f"feature view {name!r} is not applied as it stands", hint="FeatureStore.apply records it", field=name)
+        return {name: found[name, meaning] for name, meaning in wanted.items()}
+
+    def stored(self, view: FeatureView, version: int) -> tuple[FeatureView, int]:
+        """The view under the name and version under which what belongs to it is stored: others only if it was renamed."""
+        return self._stored([(view, version)])[0]
+
+    def stored_views(self, views: Iterable[FeatureView]) -> dict[str, tuple[FeatureView, int]]:
+        """As `stored`, for views that are applied as they stand; by the names that they are applied under."""
+        each = list(views)
+        versions = self.versions_of(each)
+        return dict(zip(versions, self._stored([(view, versions[view.name]) for view in each]), strict=True))
+
+    def _stored(self, views: list[tuple[FeatureView, int]]) -> list[tuple[FeatureView, int]]:
+        with self.catalog.read() as connection:
+            renamed = stored_names(connection, self.project, [view.name for view, _ in views])
+        if not renamed:
+            return views
+        kept = [(view, renamed.get((view.name, version), (view.name, version))) for view, version in views]
+        return [(evolve(view, name=name), version) for view, (name, version) in kept]
 
     def _of(self, kind: str) -> tuple[sql.ColumnElement[bool], ...]:
         return DEFINITIONS.c.project == self.project, DEFINITIONS.c.kind == kind
 
-    def _same_name(self) -> tuple[sql.ColumnElement[bool], ...]:
-        return tuple(DEFINITIONS.c[name] == _OUTER.c[name] for name in ("project", "kind", "name"))
+    def _versions(self, connection: sql.Connection, kind: str, name: str) -> str:
+        last = connection.scalar(sql.select(sql.func.max(DEFINITIONS.c.version)).where(*self._of(kind), DEFINITIONS.c.name == name))
+        aliases = ", ".join(aliases_of(connection, self.project, kind, name)) or "none"
+        return f"its versions are 1 to {last}, its aliases: {aliases}"
 
-    def _newest(self, connection: sql.Connection, kind: str, name: str, version: int | None = None) -> Applied | None:
-        query = sql.select(DEFINITIONS).where(*self._of(kind), DEFINITIONS.c.name == name)
-        if version is not None:
-            query = query.where(DEFINITIONS.c.version == version)
-        row = connection.execute(query.order_by(DEFINITIONS.c.version.desc()).limit(1)).mappings().one_or_none()
-        return None if row is None else _applied(row)
+    def _used_by(self, connection: sql.Connection, reader: str) -> set[tuple[str, str]]:
+        """Kinds and names of the definitions that a set or a model stands on."""
+        reference = Reference.parse(reader, project=self.project)
+        if reference.kind == "model":
+            names = views_of_model(connection, reference)
+            views = [each.read().definition for each in newest(connection, self.project, "view", names)]
+        else:
+            version = int(reference.version) if reference.version.isdigit() else reference.version or None
+            views = [self.get(reference.kind or "set", reference.name, version).definition]
+        return {_key(each) for each in expanded(views)} - {("set", reference.name)}
 
-    def _step(self, connection: sql.Connection, definition: Definition) -> Step:
-        kind = kind_of(definition)
-        newest = self._newest(connection, kind, definition.name)
-        if newest is None:
-            return Step(kind=kind, name=definition.name, action="add", version=1)
-        if newest.meaning != digest(definition):
-            detail = _difference(newest.definition, definition)
-            return Step(kind=kind, name=definition.name, action="change", version=newest.version + 1, detail=detail)
-        action: Literal["same", "describe"] = "same" if newest.definition == definition else "describe"
-        return Step(kind=kind, name=definition.name, action=action, version=newest.version)
-
-    def _record(self, connection: sql.Connection, step: Step, definition: Definition) -> None:
-        if step.action == "same":
-            return
-        key = {"project": self.project, "kind": step.kind, "name": step.name, "version": step.version}
-        if step.action == "describe":
-            connection.execute(DEFINITIONS.delete().where(*(DEFINITIONS.c[name] == value for name, value in key.items())))
-        row = {**key, **_row(definition)}
-        connection.execute(DEFINITIONS.insert().values(**row, seal=seal(row)))
-        self.catalog.record_change(connection, TOPIC, f"{step.kind}:{self.project}/{step.name}@{step.version}")
-
-
-_OUTER = DEFINITIONS.alias("newest")
+    def _record(self, connection: sql.Connection, changes: Changes, steps: list[Step]) -> None:
+        rows: list[dict[str, Any]] = []
+        for step, wanted in zip(steps, changes.wanted, strict=False):  # those that are gone stand behind
+            if step.action == "same":
+                continue
+            if step.action == "describe":
+                own = (*self._of(step.kind), DEFINITIONS.c.name == step.name, DEFINITIONS.c.version == step.version)
+                connection.execute(DEFINITIONS.delete().where(*own))
+            if step.action == "rename":
+                record_rename(connection, self.project, step.name, step.version, step.was)
+            rows.append(wanted.row(self.project, step.version))
+            self.catalog.record_change(connection, TOPIC, f"{step.kind}:{self.project}/{step.name}@{step.version}")
+        if rows:
+            connection.execute(DEFINITIONS.insert(), rows)
 
 
-def expanded(definitions: Iterable[Definition]) -> list[Definition]:
-    """The definitions and all that they stand on, each once: entities, then views, sets and labels.
-
-    Raises
-    ------
-    DefinitionError
-        Two of a kind and name differ.
-    """
-    found: dict[tuple[str, str], Definition] = {}
-    for definition in definitions:
-        for each in (*_below(definition), definition):
-            kept = found.setdefault((kind_of(each), each.name), each)
-            if kept != each:
-                raise DefinitionError(f"two different definitions of the feature {kind_of(each)} {each.name!r}", field=each.name)
-    return sorted(found.values(), key=lambda each: _KINDS.index(kind_of(each)))
-
-
-def _below(definition: Definition) -> Sequence[Definition]:
+def tags_of(definition: Definition) -> set[str]:
+    """The tags of a definition, of its features, and of the columns that it asks for."""
+    own = set(getattr(definition, "tags", ()))
     if isinstance(definition, FeatureView):
-        return (definition.entity,)
+        return own.union(*(feature.tags for feature in definition.features))
     if isinstance(definition, FeatureSet):
-        return [each for view in definition.views for each in (view.entity, view)]
-    return ()
+        return own.union(*(each.tags for schema in (definition.outputs(), definition.inputs()) for each in schema))
+    return own
 
 
-def _row(definition: Definition) -> dict[str, Any]:
-    tags = getattr(definition, "tags", ())
-    return {
-        "meaning": digest(definition),
-        "body": encode(definition),
-        "owner": definition.owner,
-        "description": definition.description,
-        "tags": msgspec.json.encode(tags).decode(),
-        "applied_us": time.time_ns() // 1000,
-    }
+def _key(definition: Definition) -> tuple[str, str]:
+    return kind_of(definition), definition.name
 
 
-def _applied(row: Mapping[Any, Any]) -> Applied:
-    verify(row, where="a recorded feature definition")
-    shared = {name: row[name] for name in ("kind", "name", "version", "meaning", "applied_us")}
-    return Applied(definition=decode(row["kind"], row["body"]), **shared)
-
-
-def _matches(each: Applied, text: str, kind: str, tag: str, owner: str) -> bool:
-    definition = each.definition
-    tags = getattr(definition, "tags", ())
-    words = encode(definition).lower()
-    return (
-        (not kind or kind == each.kind) and (not tag or tag in tags) and (not owner or owner == definition.owner) and text.lower() in words
-    )
-
-
-def _difference(old: Definition, new: Definition) -> str:
-    """What is new, gone or changed among the features; which other setting differs."""
-    if not (isinstance(old, FeatureView) and isinstance(new, FeatureView)):
-        return "its meaning changes"
-    before = {feature.name: feature.meaning() for feature in old.features}
-    after = {feature.name: feature.meaning() for feature in new.features}
-    parts = [f"adds {name}" for name in after if name not in before]
-    parts += [f"breaks who reads {name}" for name in before if name not in after]
-    parts += [f"changes {name}" for name in after if name in before and before[name] != after[name]]
-    settings = ("entity", "source", "valid_for", "delay")
-    parts += [f"changes its {name}" for name in settings if getattr(old, name) != getattr(new, name)]
-    return ", ".join(parts)
+def _matches(recorded: Recorded, text: str, owner: str) -> bool:
+    return (not owner or owner == recorded.row["owner"]) and text.lower() in recorded.row["body"].lower()

@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from attrs import frozen
+from attrs import evolve, frozen
 
 from intonaco.core.columns import Columns, rows_of
-from intonaco.core.errors import InvalidError
+from intonaco.core.errors import InvalidError, MissingError
 from intonaco.core.references import DEFAULT_PROJECT
 from intonaco.infra.compute.timeline import as_us, as_us_array
 from intonaco.infra.features.answer import Answer
-from intonaco.infra.features.events import tables_of
 from intonaco.infra.features.examples import Examples
 from intonaco.infra.features.functions import AT
 from intonaco.infra.features.keys import view_prefix
@@ -46,18 +45,45 @@ class FeatureStore:
         """The record of applied definitions, to get and search them."""
         return Registry(self.workspace.catalog, self.project)
 
-    def plan(self, definitions: Iterable[Definition]) -> list[Step]:
-        """What `apply` would add, change or break; nothing is changed."""
-        return self.registry.plan(definitions)
+    def plan(self, definitions: Iterable[Definition], *, complete: bool = False) -> list[Step]:
+        """What `apply` would add, change, rebuild or break; nothing is changed.
 
-    def apply(self, definitions: Iterable[Definition]) -> list[Step]:
-        """Record definitions, all or none; a changed meaning makes a new version beside the one that is online."""
-        return self.registry.apply(definitions)
+        Parameters
+        ----------
+        complete
+            Whether these are all that the project declares; only then can one be gone, or renamed.
+        """
+        return self._counted(self.registry.plan(definitions, complete=complete))
+
+    def apply(self, definitions: Iterable[Definition], *, complete: bool = False, force: bool = False) -> list[Step]:
+        """Record definitions, all or none; a changed meaning makes a new version beside the one that is online.
+
+        Raises
+        ------
+        RefusedError
+            Somebody reads a feature that goes away, and `force` is not given.
+        """
+        return self._counted(self.registry.apply(definitions, complete=complete, force=force))
+
+    def _counted(self, steps: list[Step]) -> list[Step]:
+        """The steps with the rows that new and changed views are to be materialized from."""
+        built = [step.table if step.kind == "view" and step.action in ("add", "change") else "" for step in steps]
+        rows = {table: self._rows_of(table) for table in set(built) if table}
+        return [evolve(step, rows=rows[table]) if table else step for step, table in zip(steps, built, strict=True)]
+
+    def _rows_of(self, table: str) -> int:
+        """How many rows a table has; 0 if it is not there yet."""
+        try:
+            return self._snapshot(table, None).rows
+        except MissingError:
+            return 0
 
     def read_plan(self, given: FeatureSet | str) -> ReadPlan:
         """The compiled plan of an applied feature set."""
         found = self.feature_set(given)
-        return ReadPlan.compile(found, self.project, {view.name: self.registry.version_of(view) for view in found.views})
+        stored = self.registry.stored_views(found.views)
+        uses = [evolve(use, view=stored[use.view.name][0]) for use in found.features]
+        return ReadPlan.compile(evolve(found, features=uses), self.project, {view.name: version for view, version in stored.values()})
 
     def read_plans(self) -> list[ReadPlan]:
         """The plans of all applied sets, each in its newest version, by name."""
@@ -182,12 +208,13 @@ class FeatureStore:
 
     def _views(self, given: FeatureView | FeatureSet | str, version: int | None = None) -> list[tuple[FeatureView, int]]:
         """Views and their versions; a name is that of a view, or else of a set."""
-        if isinstance(given, FeatureView):
-            return [(given, version or self.registry.version_of(given))]
         if isinstance(given, str) and (found := self.registry.find("view", given, version)) is not None:
             assert isinstance(found.definition, FeatureView)
-            return [(found.definition, found.version)]
-        return [(view, self.registry.version_of(view)) for view in self.feature_set(given).views]
+            return [self.registry.stored(found.definition, found.version)]
+        if isinstance(given, FeatureView) and version is not None:
+            return [self.registry.stored(given, version)]
+        views = (given,) if isinstance(given, FeatureView) else self.feature_set(given).views
+        return list(self.registry.stored_views(views).values())
 
     def _progress(self, view: str, version: int, place: str) -> Progress:
         return Progress(self.workspace.catalog, self.project, view, version, place)
@@ -206,7 +233,7 @@ class FeatureStore:
 
     def _sources(self, features: FeatureSet | str, versions: Mapping[str, int] | None = None) -> dict[str, Snapshot]:
         """The tables that a set's views read."""
-        tables = dict.fromkeys(table for view in self.feature_set(features).views for table in tables_of(view))
+        tables = dict.fromkeys(table for view in self.feature_set(features).views for table in view.tables)
         return {table: self._snapshot(table, versions) for table in tables}
 
     def _snapshot(self, table: str, versions: Mapping[str, int] | None) -> Snapshot:

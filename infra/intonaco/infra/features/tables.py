@@ -6,7 +6,7 @@ import sqlalchemy as sql
 
 from intonaco.infra.storage.catalog import Room
 
-__all__ = ["DEFINITIONS", "PIECES", "PROGRESS", "ROOM"]
+__all__ = ["ALIASES", "DEFINITIONS", "PIECES", "PROGRESS", "RENAMES", "ROOM"]
 
 _TABLES = sql.MetaData()
 
@@ -58,4 +58,31 @@ PIECES = sql.Table(
     sql.Column("seal", sql.Text, nullable=False),
 )
 
-ROOM = Room(name="features", tables=_TABLES, head="features_0002", migrations=Path(__file__).parent / "migrations")
+#: Views that were renamed: under which name and version what belongs to them is stored.
+RENAMES = sql.Table(
+    "features_rename",
+    _TABLES,
+    sql.Column("project", sql.Text, primary_key=True),
+    sql.Column("name", sql.Text, primary_key=True),
+    sql.Column("version", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("stored_name", sql.Text, nullable=False),
+    sql.Column("stored_version", sql.Integer, nullable=False),
+    sql.Column("seal", sql.Text, nullable=False),
+)
+
+#: Who moved an alias of a definition, and to which version (0: it was removed); rows are only added, the last `move` holds.
+ALIASES = sql.Table(
+    "features_alias",
+    _TABLES,
+    sql.Column("project", sql.Text, primary_key=True),
+    sql.Column("kind", sql.Text, primary_key=True),
+    sql.Column("name", sql.Text, primary_key=True),
+    sql.Column("alias", sql.Text, primary_key=True),
+    sql.Column("move", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("version", sql.Integer, nullable=False),
+    sql.Column("by", sql.Text, nullable=False),
+    sql.Column("moved_us", sql.BigInteger, nullable=False),
+    sql.Column("seal", sql.Text, nullable=False),
+)
+
+ROOM = Room(name="features", tables=_TABLES, head="features_0003", migrations=Path(__file__).parent / "migrations")

@@ -128,6 +128,11 @@ class FeatureView:
         return tuple(feature for feature in self.features if feature.kind == "column")
 
     @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables in the project that its events are made of: its own first, then those of joined views."""
+        return tuple(dict.fromkeys([self.source.table, *(table for use in self.source.uses for table in use.view.tables)]))
+
+    @property
     def used(self) -> tuple[str, ...]:
         """The columns of its events: keys, times, and what features are made of."""
         created = [self.source.created] if self.source.created else []
