@@ -40,15 +40,16 @@ class Link:
     connection: Connection = field(repr=False)
     socket: "socket.socket" = field(repr=False)
     until: float = 0.0
+    _granted_s: float = field(default=0.0, init=False, repr=False)
 
     def send(self, command: bytes) -> None:
         """Send packed commands."""
-        self.socket.settimeout(self._left())
+        self._grant()
         self.socket.sendall(command)
 
     def receive(self, size: int = 65536) -> bytes:
         """Some bytes of an answer."""
-        self.socket.settimeout(self._left())
+        self._grant()
         found = self.socket.recv(size)
         if not found:
             raise LostError("the server closed the connection")
@@ -56,7 +57,7 @@ class Link:
 
     def answer(self) -> Any:
         """The answer to one command; an error that it tells is raised, and leaves the connection as good as it was."""
-        self.socket.settimeout(self._left())
+        self._grant()
         return self.connection.read_response()
 
     def ask(self, commands: Sequence[bytes]) -> list[Any]:
@@ -77,11 +78,14 @@ class Link:
         """Close it; whoever holds it lets go of it."""
         self.connection.disconnect()  # type: ignore[no-untyped-call]
 
-    def _left(self) -> float:
+    def _grant(self) -> None:
+        """Give the next step the time that is left; a call to the system is spared if that is about as much as before."""
         left = self.until - time.monotonic()
         if left <= 0.0:
             raise LateError("no time left")
-        return left
+        if not left * 0.9 <= self._granted_s <= left * 1.1:
+            self.socket.settimeout(left)
+            self._granted_s = left
 
 
 @define(eq=False)
@@ -209,7 +213,6 @@ class Connections:
 
 def _is_lost(link: Link) -> bool:
     """Whether the server has closed the connection, or said something that nobody asked for."""
-    link.socket.settimeout(0.001)
     try:
         return bool(link.connection.can_read(0))
     except (RedisError, OSError):
