@@ -24,6 +24,14 @@ class TestPolarsTableEngine(TableEngineContract):
             yield engine
 
 
+class TestPolarsTableEngineInPieces(TableEngineContract):
+    """The same where only a few events are merged at a time."""
+
+    @pytest.fixture
+    def engine(self, workspace: Workspace) -> TableEngine:
+        return PolarsTableEngine(workspace, events_at_once=3)
+
+
 def test_snapshots_are_read_from_the_workspaces_tables(workspace: Workspace) -> None:
     stamp = pa.timestamp("us", tz="UTC")
     events = workspace.tables.write("default/events", pa.table({"key": ["a"], "time": pa.array([1], stamp), "value": [1.5]}))

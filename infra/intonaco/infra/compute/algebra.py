@@ -94,9 +94,9 @@ def prepare(measure: Measure, values: NDArray[Any] | None, held: NDArray[np.bool
     if measure.adds:
         fixed = fixed_point(values, held, measure.resolution, measure.column)
         return fixed if measure.kind == "sum" else _square(measure, fixed)
+    refuse_infinite(values, held, measure.column)
     if measure.binned:
         return np.where(held, bins_of(measure, values, held), NONE)
-    refuse_infinite(values, held, measure.column)
     codes = ordered(_whole(values, held, measure.column) if values.dtype.kind in "biu" else values)
     words = np.where(held, ~codes if measure.kind in ("least", "first") else codes, NONE)
     if bool(np.any(held & (words == NONE))):
@@ -107,9 +107,8 @@ def prepare(measure: Measure, values: NDArray[Any] | None, held: NDArray[np.bool
 def _square(measure: Measure, fixed: Ints) -> Ints:
     """One of the three integers whose sums give the exact sum of squares: x = high * 2^20 + low."""
     if bool(np.any(np.abs(fixed) >= _SQUARE_LIMIT)):
-        raise InvalidError(
-            f"column {measure.column!r} is too large for a variance", hint="declare a coarser resolution", field=measure.column
-        )
+        hint = "give whole numbers as float64" if measure.resolution == 1.0 else "declare a coarser resolution"
+        raise InvalidError(f"column {measure.column!r} is too large for a variance", hint=hint, field=measure.column)
     high, low = fixed >> _LIMB, fixed & ((1 << _LIMB) - 1)
     return {"square_high": high * high, "square_mixed": high * low, "square_low": low * low}[measure.kind]
 

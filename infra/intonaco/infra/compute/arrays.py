@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from intonaco.core.errors import InvalidError, SchemaError
 from intonaco.core.schema import suggestion
 
-__all__ = ["column_of", "entity_codes", "identities", "numbers", "presence", "times"]
+__all__ = ["column_of", "decimals", "entity_codes", "identities", "numbers", "presence", "times"]
 
 _DENSE = 2**22
 
@@ -102,6 +102,15 @@ def _held(array: pa.Array) -> NDArray[np.bool_]:
     if array.null_count == 0:
         return np.ones(len(array), dtype=np.bool_)
     return np.asarray(array.is_valid().to_numpy(zero_copy_only=False))
+
+
+def decimals(values: NDArray[np.int64], held: NDArray[np.bool_] | None, dtype: str) -> pa.Array:
+    """Whole multiples of the least unit as Arrow's `decimal(p,s)`; the inverse of what `numbers` does to decimals."""
+    precision, scale = (int(part) for part in dtype[len("decimal(") : -1].split(","))
+    halves = np.stack([values, values >> 63], axis=1)
+    missing = None if held is None or held.all() else pa.array(held)
+    buffers = [None if missing is None else missing.buffers()[1], pa.py_buffer(halves)]
+    return pa.Array.from_buffers(pa.decimal128(precision, scale), len(values), buffers)
 
 
 def entity_codes(events: list[pa.Array], rows: list[pa.Array]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:

@@ -1,15 +1,19 @@
 """Events sorted by entity and time, and where in that order a moment of an entity lies."""
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
 from intonaco.core.errors import SchemaError
 from intonaco.infra.compute.algebra import ordered
 from intonaco.infra.compute.arrays import column_of, entity_codes, numbers, times
+from intonaco.infra.compute.measures import Measure
+from intonaco.infra.compute.preparation import Preparation
 from intonaco.infra.compute.tables import Events
 from intonaco.infra.compute.timeline import cut
 
@@ -76,6 +80,11 @@ class EventIndex:
     cuts: Ints
     head: Ints
     _ticks: _Ticks
+    _preparation: Preparation = field(init=False, repr=False)
+
+    @_preparation.default
+    def _prepares(self) -> Preparation:
+        return Preparation(self.table, "the source")
 
     @classmethod
     def build(cls, source: Events, table: pa.Table, rows: pa.Table, at: str) -> "EventIndex":
@@ -136,10 +145,43 @@ class EventIndex:
         placed[self.row_order] = values
         return placed
 
-    def numbers(self, column: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """A column of the sorted events, and where it holds a value; NaN is refused where it is used."""
-        values, held = numbers(self.table, column, "the source")
-        return values[self.order], held[self.order]
+    def words(self, measure: Measure) -> Ints:
+        """The intermediate values of the sorted events, as `algebra.prepare` gives them."""
+        return self._preparation.words(measure)[self.order]
+
+    def entities(self) -> Ints:
+        """A number for the entity of each sorted event, rising."""
+        return self.packed // self._ticks.span
+
+    def pieces(self, most: int) -> "Iterator[EventIndex]":
+        """The index in parts of whole entities, of at most that many events unless one entity has more, one after the other."""
+        if len(self.order) <= most:
+            yield self
+            return
+        events, rows = self._borders(most)
+        for (start, end), (first, last) in zip(pairwise(events), pairwise(rows), strict=True):
+            yield self._piece(slice(start, end), slice(first, last))
+
+    def _borders(self, most: int) -> tuple[list[int], list[int]]:
+        """Where parts begin and end among the events, and among the rows."""
+        codes = np.unique(self.packed[::most] // self._ticks.span)[1:] * self._ticks.span
+        events = np.searchsorted(self.packed, codes)
+        rows = np.searchsorted(self.base, codes)
+        return [0, *events.tolist(), len(self.order)], [0, *rows.tolist(), len(self.base)]
+
+    def _piece(self, events: slice, rows: slice) -> "EventIndex":
+        taken = self.order[events]
+        return evolve(
+            self,
+            table=self.table.take(pa.array(taken)),
+            order=np.arange(len(taken)),
+            packed=self.packed[events],
+            moments=self.moments[events],
+            row_order=self.row_order[rows],
+            base=self.base[rows],
+            cuts=self.cuts[rows],
+            head=self.head[rows] - events.start,
+        )
 
     def by_value(self, keys: list[Ints]) -> Ints:
         """Positions of the sorted events, with those of one entity and time sorted by creation time, then by these keys.

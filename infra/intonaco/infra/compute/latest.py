@@ -1,11 +1,15 @@
 """The last k values of a window: states of rows that merge by keeping the greatest."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from intonaco.infra.compute.algebra import unordered
+from intonaco.infra.compute.eventindex import EventIndex
 from intonaco.infra.compute.measures import NONE, Measure
 
-__all__ = ["merge_listed"]
+__all__ = ["latest_in", "merge_listed"]
 
 Ints = NDArray[np.int64]
 
@@ -28,3 +32,22 @@ def merge_listed(measure: Measure, groups: Ints, rows: Ints) -> tuple[Ints, Ints
     starts = np.searchsorted(groups, groups)
     kept = np.arange(len(groups)) - starts < measure.parameter
     return groups[kept], rows[kept]
+
+
+def latest_in(index: EventIndex, measure: Measure, start: Ints, floats: bool) -> tuple[NDArray[Any], Ints]:
+    """The k newest values of each window over sorted events, the newest first, one window behind the other; and how many.
+
+    Parameters
+    ----------
+    start : shape (rows,)
+        How many events lie before each window; it ends at the index's head.
+    """
+    words = index.words(measure)
+    words = words[index.by_value([words])]
+    held = words != NONE
+    before = np.append(0, np.cumsum(held))
+    high = before[index.head]
+    sizes = np.minimum(high - before[start], measure.parameter)
+    ends = np.cumsum(sizes)
+    back = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - sizes, sizes)
+    return unordered(words[held][np.repeat(high, sizes) - 1 - back], floats), sizes

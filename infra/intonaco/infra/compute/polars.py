@@ -10,21 +10,31 @@ from numpy.typing import NDArray
 
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import suggestion
-from intonaco.infra.compute.arrays import column_of
+from intonaco.infra.compute.arrays import column_of, decimals
 from intonaco.infra.compute.eventindex import EventIndex
-from intonaco.infra.compute.tables import AsofColumns, Events, HasTables, TableEngine, Windows
+from intonaco.infra.compute.tables import AsofColumns, Events, HasTables, TableEngine, WindowColumn, Windows
 from intonaco.infra.compute.timeline import is_expired
 from intonaco.infra.compute.windows import WindowSums
 from intonaco.infra.storage.tables import Snapshot
 
 __all__ = ["PolarsTableEngine"]
 
+#: Values, and where there are any; or values of lists, and how many each has.
+Found = tuple[NDArray[Any], NDArray[Any]]
+
 
 @define(eq=False)
 class PolarsTableEngine(TableEngine):
-    """Works in this process, on the threads that Polars takes; keeps nothing between calls."""
+    """Works in this process, on the threads that Polars takes; keeps nothing between calls.
+
+    Parameters
+    ----------
+    events_at_once
+        Of which windows are merged at a time: what that takes grows with it, and not with the table.
+    """
 
     workspace: HasTables
+    events_at_once: int = 1 << 20
 
     @classmethod
     def open(cls, workspace: HasTables) -> Self:
@@ -43,7 +53,7 @@ class PolarsTableEngine(TableEngine):
         answer: dict[str, pa.Array] = {}
         for each in windows:
             index = self._index(each.events, [column.column for column in each.columns if column.column], table, at)
-            answer.update(_aggregates(index, each))
+            answer.update(_aggregates(index, each, self.events_at_once))
         return pa.table(answer)
 
     def latest_per_key(self, data: Snapshot | pa.Table, keys: Sequence[str], order: Sequence[str]) -> pa.Table:
@@ -94,15 +104,32 @@ def _has_ties(index: EventIndex) -> bool:
     return bool((index.packed[1:] == index.packed[:-1]).any())
 
 
-def _aggregates(index: EventIndex, windows: Windows) -> dict[str, pa.Array]:
+def _aggregates(index: EventIndex, windows: Windows, events_at_once: int) -> dict[str, pa.Array]:
     ages, seen = index.ages()
     usable = seen & ~is_expired(ages, windows.valid_for_us)
-    sums = WindowSums(index)
-    answer: dict[str, pa.Array] = {}
-    for column in windows.columns:
-        values, held = sums.column(column)
-        answer[column.name] = _nullable(index.scatter(values), index.scatter(held & usable))
+    found: dict[str, list[Found]] = {column.name: [] for column in windows.columns}
+    for piece in index.pieces(events_at_once):
+        sums = WindowSums(piece)
+        for column in windows.columns:
+            found[column.name].append(sums.lists(column) if column.kind == "last_k" else sums.column(column))
+    answer = {column.name: _answered(index, column, found.pop(column.name), usable) for column in windows.columns}
     return answer | _age(index, windows.age, ages, seen)
+
+
+def _answered(index: EventIndex, column: WindowColumn, found: list[Found], usable: NDArray[np.bool_]) -> pa.Array:
+    """The values of all pieces, in the order of the rows as given."""
+    values, which = (np.concatenate(each) if len(found) > 1 else each[0] for each in zip(*found, strict=True))
+    if column.kind == "last_k":
+        offsets = np.append(0, np.cumsum(which))
+        lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), _exact(values, None, column.dtype), mask=pa.array(~usable))
+        return lists.take(pa.array(np.argsort(index.row_order)))
+    return _exact(index.scatter(values), index.scatter(which & usable), column.dtype)
+
+
+def _exact(values: NDArray[Any], held: NDArray[np.bool_] | None, dtype: str) -> pa.Array:
+    if dtype.startswith("decimal"):
+        return decimals(values, held, dtype)
+    return pa.array(values) if held is None or held.all() else pa.array(values, mask=~held)
 
 
 def _age(index: EventIndex, name: str, ages: NDArray[np.int64], seen: NDArray[np.bool_]) -> dict[str, pa.Array]:

@@ -13,7 +13,7 @@ Masson, Rim & Lee, "DDSketch: a fast and fully-mergeable quantile sketch with re
 are those of the logarithm interpolated linearly between powers of two, which are the leading bits of the float itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from intonaco.core.errors import InvalidError
 from intonaco.infra.compute.measures import NONE, Measure
 
-__all__ = ["bins_of", "bits_for", "finalize_bins", "merge_bins"]
+__all__ = ["bins_of", "bits_for", "cardinality", "finalize_bins", "merge_bins", "middle_of", "rank_of"]
 
 Ints = NDArray[np.int64]
 _LOW = np.int64(0xFFFF_FFFF)
@@ -77,7 +77,7 @@ def _bucket(values: NDArray[np.float64], bits: int) -> Ints:
     return np.where(values < 0, -size, size)
 
 
-def _middle(buckets: Ints, bits: int) -> NDArray[np.float64]:
+def middle_of(buckets: Ints, bits: int) -> NDArray[np.float64]:
     """The middle of each bucket."""
     shift = _MANTISSA - bits
     middle = (np.abs(buckets) << shift | 1 << (shift - 1)).view(np.float64)
@@ -148,34 +148,52 @@ def finalize_bins(
         False where a quantile is of no value.
     """
     if kind == "distinct":
-        return _cardinality(groups, words, n, int(parameters[0])), np.ones(n, dtype=np.bool_)
+        precision = int(parameters[0])
+        return cardinality(precision, _counted(groups, words, n, precision), n), np.ones(n, dtype=np.bool_)
     return _quantile(groups, words, n, float(parameters[0]), int(parameters[1]), unit)
 
 
 def _quantile(groups: Ints, words: Ints, n: int, q: float, bits: int, unit: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The middle of the bucket that holds the value of rank floor(q * (number - 1)), counted from 0."""
     ends = np.searchsorted(groups, np.arange(n), side="right")
     running = np.append(0, np.cumsum(words & _LOW))
     until = running[ends]
     before = np.append(0, until)[:-1]
     held = until > before
-    rank = np.floor(q * (until - before - 1).astype(np.float64)).astype(np.int64)
-    place = np.searchsorted(running[1:], before + rank, side="right")
+    place = np.searchsorted(running[1:], before + rank_of(q, until - before), side="right")
     values = np.zeros(n)
-    values[held] = _middle(words[place[held]] >> 32, bits)
+    values[held] = middle_of(words[place[held]] >> 32, bits)
     return values * unit, held
 
 
-def _cardinality(groups: Ints, words: Ints, n: int, precision: int) -> NDArray[np.float64]:
-    """Ertl's algorithm 6 over how many registers hold each rank, rounded to a whole number."""
-    registers, ranks = 1 << precision, 64 - precision
-    counts = np.bincount(groups * (ranks + 2) + (words & _LOW), minlength=n * (ranks + 2)).reshape(n, ranks + 2)
-    empty = registers - counts.sum(axis=1)
-    total = registers * _tau(precision)[registers - counts[:, ranks + 1]]
-    for rank in range(ranks, 0, -1):
-        total = 0.5 * (total + counts[:, rank])
+def rank_of(q: float, numbers: Ints) -> Ints:
+    """Which of that many sorted values a quantile is, counted from 0: floor(q * (number - 1))."""
+    return np.floor(q * (numbers - 1).astype(np.float64)).astype(np.int64)
+
+
+def _counted(groups: Ints, words: Ints, n: int, precision: int) -> Iterator[Ints]:
+    """For the ranks from the highest to 1, how many registers of each group hold it."""
+    ranks = 65 - precision
+    counts = np.bincount(groups * (ranks + 1) + (words & _LOW), minlength=n * (ranks + 1)).reshape(n, ranks + 1)
+    return iter(counts.T[:0:-1])
+
+
+def cardinality(precision: int, counts: Iterator[Ints], n: int) -> NDArray[np.float64]:
+    """Ertl's algorithm 6, rounded to a whole number; shape (n,).
+
+    Parameters
+    ----------
+    counts
+        For the ranks 65 - precision, 64 - precision ... 1, how many registers hold it; each of shape (n,).
+    """
+    registers = 1 << precision
+    full = next(counts)
+    total = registers * _tau(precision)[registers - full]
+    empty = registers - full
+    for count in counts:
+        total = 0.5 * (total + count)
+        empty = empty - count
     total = total + registers * _sigma(precision)[empty]
-    return np.asarray(np.rint(_ALPHA * registers * registers / total))
+    return np.asarray(np.rint(_ALPHA * registers * registers / total)).reshape(n)
 
 
 @cache

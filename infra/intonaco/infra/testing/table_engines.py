@@ -1,18 +1,16 @@
 """What every table engine must hold: answers equal to a row-by-row reference that follows the rule of time to the letter."""
 
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any
 
-import attrs
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from intonaco.core.errors import InvalidError, SchemaError
-from intonaco.infra.compute.algebra import DEFAULT_RESOLUTION, KINDS, measures_of
-from intonaco.infra.compute.tables import AsofColumns, Events, TableEngine, WindowColumn, Windows
+from intonaco.core.errors import SchemaError
+from intonaco.infra.compute.tables import AsofColumns, Events, TableEngine
+from intonaco.infra.testing.table_windows import WindowContract
 
 __all__ = ["TableEngineContract"]
 
@@ -43,35 +41,8 @@ def _usable(events: Sequence[Event], key: str | None, at: int, delay: int) -> li
     return [event for event in events if event[0] is not None and event[0] == key and event[1] + delay < at]
 
 
-def _fixed(value: float) -> int:
-    return round(Fraction(value) / Fraction(DEFAULT_RESOLUTION))
-
-
-def _reference(kind: str, inside: Sequence[Event]) -> float | None:
-    held = [event for event in inside if event[3] is not None]
-    values = [event[3] for event in held if event[3] is not None]
-    if kind == "count":
-        return float(len(values))
-    if kind == "sum":
-        return float(sum(map(_fixed, values))) * DEFAULT_RESOLUTION
-    if not values:
-        return None
-    if kind == "mean":
-        return float(sum(map(_fixed, values))) / float(len(values)) * DEFAULT_RESOLUTION
-    if kind == "variance":
-        total, squares = sum(map(_fixed, values)), sum(_fixed(value) ** 2 for value in values)
-        return (len(values) * squares - total**2) / len(values) ** 2 * DEFAULT_RESOLUTION * DEFAULT_RESOLUTION
-    by_time = sorted((event[1], event[2], event[3]) for event in held if event[3] is not None)
-    return {"minimum": min(values), "maximum": max(values), "first": by_time[0][2], "last": by_time[-1][2]}[kind]
-
-
-class TableEngineContract:
+class TableEngineContract(WindowContract):
     """Subclass it with a fixture `engine` that yields an open engine."""
-
-    @pytest.fixture
-    def engine(self) -> TableEngine:
-        """The engine under test."""
-        raise NotImplementedError("the subclass provides the fixture `engine`")
 
     @_property
     @given(_EVENTS, _ROWS, st.sampled_from([0, 1, 7]), st.sampled_from([None, 5, 30]))
@@ -88,31 +59,6 @@ class TableEngineContract:
             age = None if newest is None else at - newest[1]
             expired = age is not None and valid_for is not None and age > valid_for
             assert got == {"found": None if newest is None or expired else newest[3], "age": age}
-
-    @_property
-    @given(_EVENTS, _ROWS, st.sampled_from([0, 1, 7]), st.sampled_from([(10, 10), (10, 3), (24, 1), (45, 4)]))
-    def test_windows_hold_what_the_rule_of_time_says(
-        self, engine: TableEngine, events: list[Event], rows: list[Row], delay: int, window: tuple[int, int]
-    ) -> None:
-        over, hop = window
-        source = Events(data=_events_table(events), keys=("key",), time="time", created="created", delay_us=delay)
-        answer = engine.window_aggregates(_rows_table(rows), "at", [Windows(events=source, columns=_all_kinds(over, hop))]).to_pylist()
-        assert len(answer) == len(rows)
-        for (key, at), got in zip(rows, answer, strict=True):
-            usable = _usable(events, key, at, delay)
-            inside = [event for event in usable if event[1] >= (at - delay - over) // hop * hop]
-            assert got == {kind: _reference(kind, inside) if usable else None for kind in KINDS}
-
-    @_property
-    @given(_EVENTS, _ROWS, st.randoms(use_true_random=False))
-    def test_the_order_of_events_does_not_matter(self, engine: TableEngine, events: list[Event], rows: list[Row], random: Any) -> None:
-        shuffled = list(events)
-        random.shuffle(shuffled)
-        answers = []
-        for given_events in (events, shuffled):
-            source = Events(data=_events_table(given_events), keys=("key",), time="time", created="created")
-            answers.append(engine.window_aggregates(_rows_table(rows), "at", [Windows(events=source, columns=_all_kinds(24, 3))]))
-        assert answers[0].equals(answers[1])
 
     def test_several_keys_of_several_types_never_meet(self, engine: TableEngine) -> None:
         keys = {"left": ["a", "ab", "a"], "right": ["bc", "c", None], "number": [1, 1, 1]}
@@ -142,18 +88,6 @@ class TableEngineContract:
         join = AsofColumns(events=Events(data=events, keys=("key",), time="time"), columns=(("value", "found"),))
         assert engine.asof_join(rows, "at", [join])["found"].to_pylist() == [1.0, 4.0, 2.0]
 
-    def test_empty_tables_give_empty_or_null_answers(self, engine: TableEngine) -> None:
-        windows = [Windows(events=Events(data=_events_table([]), keys=("key",), time="time"), columns=_all_kinds(10, 1))]
-        assert engine.window_aggregates(_rows_table([]), "at", windows).num_rows == 0
-        answer = engine.window_aggregates(_rows_table([("a", 3)]), "at", windows)
-        assert answer.to_pylist() == [dict.fromkeys(KINDS)]
-
-    @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
-    def test_a_value_that_fixed_point_cannot_hold_is_refused(self, engine: TableEngine, value: float) -> None:
-        windows = [Windows(events=Events(data=_events_table([("a", 1, 0, value)]), keys=("key",), time="time"), columns=_all_kinds(10, 1))]
-        with pytest.raises(InvalidError, match="value"):
-            engine.window_aggregates(_rows_table([("a", 3)]), "at", windows)
-
     def test_a_missing_column_is_named(self, engine: TableEngine) -> None:
         source = Events(data=_events_table([]), keys=("key",), time="when")
         with pytest.raises(SchemaError, match="'when'"):
@@ -179,13 +113,3 @@ class TableEngineContract:
         answer = engine.map_batches(pa.table({"value": list(range(10))}), double, rows=4)
         assert answer["twice"].to_pylist() == [2 * value for value in range(10)]
         assert max(sizes) <= 4
-
-
-def _all_kinds(over: int, hop: int) -> tuple[WindowColumn, ...]:
-    return tuple(
-        attrs.evolve(_WINDOW, name=kind, kind=kind, over_us=over, hop_us=hop, measures=measures_of(kind, "value", DEFAULT_RESOLUTION))
-        for kind in KINDS
-    )
-
-
-_WINDOW = WindowColumn(name="", kind="count", column="value", over_us=1, hop_us=1, resolution=DEFAULT_RESOLUTION, floats=True, measures=())
