@@ -20,7 +20,7 @@ from intonaco.infra.storage.tables import Snapshot, TableStore
 if TYPE_CHECKING:
     from intonaco.infra.workspace import Workspace
 
-__all__ = ["event_data", "events_of", "read_events", "tables_of"]
+__all__ = ["event_data", "events_of", "read_events", "source_events", "tables_of"]
 
 #: Rows of a piece. Features are joined to the events of one piece at a time, and joined views are sorted for each anew.
 PIECE = 1_000_000
@@ -82,13 +82,24 @@ def events_of(
     return _made(engine, tables, view.source, view.used, sources, rows)
 
 
+def source_events(
+    tables: TableStore, source: Source, used: Iterable[str], snapshot: Snapshot, rows: slice = slice(None)
+) -> Iterator[pa.Table]:
+    """The events of a source, without what is joined to them, piece by piece; at least one piece."""
+    plain = source.events_of if isinstance(source, JoinSource) else source
+    if isinstance(plain, JoinSource):
+        yield from source_events(tables, plain, used, snapshot, rows)
+        return
+    for piece in _pieces(tables, snapshot, plain.needs(used), rows):
+        yield plain.events(piece, used)
+
+
 def _made(
     engine: TableEngine, tables: TableStore, source: Source, used: Iterable[str], sources: Mapping[str, Snapshot], rows: slice
 ) -> Iterator[pa.Table]:
     wanted = list(dict.fromkeys(used))
     if not isinstance(source, JoinSource):
-        for piece in _pieces(tables, sources[source.table], source.needs(wanted), rows):
-            yield source.events(piece, wanted)
+        yield from source_events(tables, source, wanted, sources[source.table], rows)
         return
     uses = source.joining(wanted)
     joined = [(use, event_data(engine, tables, use.view, sources)) for use in uses]
