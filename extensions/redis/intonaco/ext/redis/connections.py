@@ -35,17 +35,19 @@ def packed(*arguments: Argument) -> bytes:
 
 @define(eq=False)
 class Link:
-    """A connection that is lent, and until when (on the monotonic clock) it has to have answered."""
+    """A connection that is lent, until when (on the monotonic clock) it has to have answered, and how many answers it owes."""
 
     connection: Connection = field(repr=False)
     socket: "socket.socket" = field(repr=False)
     until: float = 0.0
+    owed: int = field(default=0, init=False)
     _granted_s: float = field(default=0.0, init=False, repr=False)
 
-    def send(self, command: bytes) -> None:
-        """Send packed commands."""
+    def send(self, commands: bytes, answers: int = 1) -> None:
+        """Send packed commands to which there are so many answers."""
         self._grant()
-        self.socket.sendall(command)
+        self.owed += answers
+        self.socket.sendall(commands)
 
     def receive(self, size: int = 65536) -> bytes:
         """Some bytes of an answer."""
@@ -56,13 +58,16 @@ class Link:
         return found
 
     def answer(self) -> Any:
-        """The answer to one command; an error that it tells is raised, and leaves the connection as good as it was."""
+        """The next answer; the error that it tells is raised."""
         self._grant()
-        return self.connection.read_response()
+        try:
+            return self.connection.read_response()
+        finally:
+            self.owed -= 1
 
     def ask(self, commands: Sequence[bytes]) -> list[Any]:
         """The answers to commands that are sent together; the first error of the server is raised after the last was read."""
-        self.send(b"".join(commands))
+        self.send(b"".join(commands), len(commands))
         answers: list[Any] = []
         for _ in commands:
             try:
@@ -154,18 +159,19 @@ class Connections:
             self._slots.release()
 
     def _over(self, link: Link, work: Callable[[Link], T], until: float) -> T:
-        link.until = until
+        link.until, usable = until, False
         try:
             result = work(link)
+            usable = True
+            return result
         except ResponseError:
-            if link.connection.is_connected:
-                self._keep(link)  # it was answered, and nothing more is to come
+            usable = True  # an answer like others
             raise
-        except BaseException:
-            link.close()
-            raise
-        self._keep(link)
-        return result
+        finally:
+            if usable and link.owed == 0 and not self._closed:
+                self._idle.append(link)
+            else:
+                link.close()
 
     def _kept(self, *, alive: bool) -> Link | None:
         while True:
@@ -176,12 +182,6 @@ class Connections:
             if not alive or not _is_lost(link):
                 return link
             link.close()
-
-    def _keep(self, link: Link) -> None:
-        if self._closed:
-            link.close()
-        else:
-            self._idle.append(link)
 
     def _forget(self) -> None:
         while (link := self._kept(alive=False)) is not None:

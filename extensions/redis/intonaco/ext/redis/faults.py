@@ -8,7 +8,6 @@ from intonaco.ext.redis.address import PASSWORD_VARIABLE
 __all__ = ["told"]
 
 _DAMAGED = "delete the key and write it again; intonaco fsck lists what is damaged"
-_AGAIN = "repeat it: nothing is counted twice"
 
 
 def told(error: Exception, where: str, timeout_s: float) -> IntonacoError:
@@ -41,4 +40,4 @@ def _answered(text: str, where: str) -> IntonacoError:
         return RefusedError(f"{where} does not let this user do that: {text}")
     if "WRONGTYPE" in text or "wrong kind of value" in text:
         return InvalidError(f"{where} holds something under our keys that Intonaco did not write", hint="choose another ?prefix=")
-    return UnavailableError(f"{where} cannot be used: {text}", hint=_AGAIN)
+    return UnavailableError(f"{where} cannot be used: {text}")

@@ -29,7 +29,8 @@ class Replies:
         """
         data, at = self._line(self._data or self.link.receive())
         if data[:at] != b"*%d\r\n" % len(keys):
-            raise self._refused(data[: at - 2])
+            self.link.owed -= data[:1] == b"-"
+            raise _refused(data[: at - 2])
         found: list[Entry | None] = []
         head, size = b"$-1\r\n", -1
         for key in keys:
@@ -49,6 +50,7 @@ class Replies:
                 start, at = 0, size + 2
             found.append(decode(key, data[start : at - 2], where))
         self._data = data[at:]
+        self.link.owed -= 1
         return found
 
     def _line(self, data: bytes) -> tuple[bytes, int]:
@@ -65,8 +67,8 @@ class Replies:
             length += len(parts[-1])
         return b"".join(parts)
 
-    def _refused(self, line: bytes) -> Exception:
-        self.link.close()  # more may be to come
-        if line[:1] == b"-":
-            return ResponseError(line[1:].decode(errors="replace"))
-        return InvalidResponse(f"{line[:80]!r} is no answer to MGET")
+
+def _refused(line: bytes) -> Exception:
+    if line[:1] == b"-":
+        return ResponseError(line[1:].decode(errors="replace"))
+    return InvalidResponse(f"{line[:80]!r} is no answer to MGET")

@@ -44,7 +44,8 @@ class Script:
             return link.ask(commands)
 
 
-#: KEYS: where; ARGV: the entries, as `entries.py` of storage lays them out. How many took effect.
+#: KEYS: where; ARGV: the entries, as `entries.py` of storage lays them out. How many took effect; or, if what is
+#: stored at place i is no entry, -i, and nothing is changed.
 #: Strings are compared byte by byte, for `<` of Lua goes by the server's locale.
 PUT = Script("""
 local function greater(new, old)
@@ -66,7 +67,7 @@ for i = 1, #KEYS do
   local new, old = ARGV[i], there[i]
   local wins = not old
   if old and old ~= new then
-    if #old < 13 or string.byte(old) ~= 1 then return redis.error_reply('DAMAGED ' .. KEYS[i]) end
+    if #old < 13 or string.byte(old) ~= 1 then return -i end
     local _, new_low, new_high = struct.unpack('<BI4i4', new)
     local _, old_low, old_high = struct.unpack('<BI4i4', old)
     if new_high ~= old_high then wins = new_high > old_high

@@ -78,7 +78,7 @@ class Server:
 
 def _told(link: Link) -> list[Any]:
     commands = [packed("INFO"), packed("CONFIG", "GET", "appendfsync"), packed("COMMAND", "INFO", "WAITAOF")]
-    link.send(b"".join(commands))
+    link.send(b"".join(commands), len(commands))
     return [_allowed(link, b""), _allowed(link, []), _allowed(link, [])]
 
 

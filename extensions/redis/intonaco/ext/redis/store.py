@@ -9,7 +9,7 @@ from typing import Self
 
 from attrs import define, field
 
-from intonaco.core.errors import InvalidError
+from intonaco.core.errors import CorruptError, InvalidError
 from intonaco.core.urls import StoreUrl
 from intonaco.ext.redis.connections import Link, packed
 from intonaco.ext.redis.keyspace import Keyspace
@@ -89,7 +89,7 @@ class RedisStore(KeyValueStore):
             link.send(self._asked(keys))
             return Replies(link).entries(keys, self.keyspace.where)
         chunks = [keys[at : at + _CHUNK] for at in range(0, len(keys), _CHUNK)]
-        link.send(b"".join(map(self._asked, chunks)))
+        link.send(b"".join(map(self._asked, chunks)), len(chunks))
         replies = Replies(link)
         return [entry for chunk in chunks for entry in replies.entries(chunk, self.keyspace.where)]
 
@@ -117,17 +117,26 @@ class RedisStore(KeyValueStore):
 
     def _write(self, link: Link, chunks: Sequence[Sequence[Kept]]) -> int:
         (first, *rest), after = chunks, self.keyspace.after()
-        taken, *answers = PUT.run(link, *_columns(first), *(after if not rest else ()))
-        if rest:
-            # one ahead of the other, so that the server is never without work
-            link.send(PUT.command(*_columns(rest[0])))
-            for following in rest[1:]:
-                link.send(PUT.command(*_columns(following)))
-                taken += link.answer()
-            taken += link.answer()
-            answers = link.ask(after)
-        self.keyspace.check_kept(answers)
-        return int(taken)
+        answer, *kept = PUT.run(link, *_columns(first), *(after if not rest else ()))
+        taken = self._taken(first, answer)
+        sent: list[Sequence[Kept]] = []
+        for chunk in rest:  # one ahead of the other, so that the server is never without work
+            link.send(PUT.command(*_columns(chunk)))
+            sent.append(chunk)
+            if len(sent) > 1:
+                taken += self._taken(sent.pop(0), link.answer())
+        taken += sum(self._taken(chunk, link.answer()) for chunk in sent)
+        self.keyspace.check_kept(link.ask(after) if rest else kept)
+        return taken
+
+    def _taken(self, chunk: Sequence[Kept], answer: int) -> int:
+        if answer < 0:
+            under = chunk[-answer - 1][0][len(self._prefix) :]
+            raise CorruptError(
+                f"{self.keyspace.where}: what is stored under {under[:80]!r} is no entry of this format",
+                hint="delete the key and write it again; intonaco fsck lists what is damaged",
+            )
+        return answer
 
     def _entries(self, found: Sequence[bytes]) -> Iterator[tuple[bytes, Entry]]:
         if not found:

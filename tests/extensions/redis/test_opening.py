@@ -1,0 +1,151 @@
+"""What a server has to be able to keep, and which URLs name one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from intonaco.core.errors import InvalidError, RefusedError, SettingsError, UnavailableError
+from intonaco.core.plugins import Plugins
+from intonaco.core.urls import StoreUrl
+from intonaco.ext.redis.address import PASSWORD_VARIABLE, Address
+from intonaco.ext.redis.local import LocalRedis
+from intonaco.ext.redis.store import RedisStore
+from intonaco.ext.redis.stream import RedisStream
+from intonaco.infra.storage.guarantees import Guarantee
+from intonaco.infra.storage.keyvalue import SupportsDeadline
+from intonaco.infra.storage.streams import SupportsTopics
+from intonaco.infra.testing.programs import free_port
+
+pytest_plugins = ("intonaco.ext.redis.testing",)
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def raw(redis_server: LocalRedis) -> Iterator["redis.Redis"]:
+    with redis.Redis(port=redis_server.port, password=redis_server.password) as raw:
+        yield raw
+
+
+def test_the_schemes_are_found_by_name() -> None:
+    plugins = Plugins.discover()
+    for scheme in ("redis", "rediss"):
+        assert plugins.load("key_value_stores", scheme, "key-value store") is RedisStore
+        assert plugins.load("streams", scheme, "stream") is RedisStream
+
+
+def test_the_optional_abilities_are_seen(redis_server: LocalRedis) -> None:
+    with RedisStore.open(redis_server.url) as store, RedisStream.open(redis_server.url) as stream:
+        assert isinstance(store, SupportsDeadline)
+        assert isinstance(stream, SupportsTopics)
+        assert store.lacks() == stream.lacks() == {}
+
+
+def test_a_url_tells_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, "of the environment")
+    address = Address.of("rediss://me@host:6380/3?prefix=a.b&timeout_s=0.5&sync_timeout_s=2&connections=4&durable=machine")
+    assert (address.host, address.port, address.database, address.user) == ("host", 6380, 3, "me")
+    assert (address.password, address.tls, address.prefix, address.durable) == ("of the environment", True, "a.b", "machine")
+    assert (address.timeout_s, address.sync_timeout_s, address.connections) == (0.5, 2.0, 4)
+    assert Address.of("redis://host").port == 6379
+    assert Address.of("redis://:%2Fsecret@host").password == "/secret"
+    assert "secret" not in repr(Address.of("redis://:secret@host"))
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis:", "host"),
+        ("redis:///0", "host"),
+        ("redis://host/name", "database"),
+        ("redis://host/0/1", "database"),
+        ("redis://host/0?timeout=1", "timeout"),
+        ("redis://host/0?timeout_s=never", "timeout_s"),
+        ("redis://host/0?timeout_s=0", "timeout_s"),
+        ("redis://host/0?timeout_s=nan", "timeout_s"),
+        ("redis://host/0?connections=0", "connections"),
+        ("redis://host/0?durable=maybe", "durable"),
+        ("redis://host/0?prefix=a:b", "prefix"),
+        ("redis://host/0?prefix=", "prefix"),
+    ],
+)
+def test_a_url_that_names_no_store_is_refused(url: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        RedisStore.open(url)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"appendonly": "no"}, "appendonly"),
+        ({"appendfsync": "no"}, "appendfsync"),
+        ({"maxmemory-policy": "allkeys-lru"}, "allkeys-lru"),
+        ({"cluster-enabled": "yes"}, "cluster"),
+        ({"replicaof": "127.0.0.1 1"}, "replica"),
+    ],
+)
+@pytest.mark.parametrize("kind", [RedisStore, RedisStream])
+def test_a_server_that_cannot_keep_the_promises_is_refused(
+    kind: type[RedisStore | RedisStream], settings: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    with LocalRedis.start(tmp_path, settings=settings) as server, pytest.raises(SettingsError, match=said) as told:
+        kind.open(server.url)
+    assert server.password not in str(told.value)
+
+
+def test_a_server_that_keeps_nothing_is_used_by_who_accepts_that(tmp_path: Path) -> None:
+    with LocalRedis.start(tmp_path, settings={"appendonly": "no"}) as server, RedisStore.open(f"{server.url}?durable=no") as store:
+        assert store.put([(b"k", 1, b"v")]) == 1
+        assert store.get([b"k"]) == [(1, b"v")]
+        assert "appendonly yes" in store.lacks()[Guarantee.DURABLE]
+
+
+def test_only_a_server_that_syncs_each_write_survives_its_machine(tmp_path: Path) -> None:
+    with LocalRedis.start(tmp_path, appendfsync="everysec") as server:
+        with pytest.raises(SettingsError, match="everysec"):
+            RedisStore.open(f"{server.url}?durable=machine")
+        with redis.Redis(port=server.port, password=server.password) as raw:
+            raw.config_set("appendfsync", "always")
+        RedisStore.open(f"{server.url}?durable=machine").close()
+
+
+def test_a_user_who_may_not_look_at_settings_is_served(redis_server: LocalRedis, raw: "redis.Redis") -> None:
+    raw.acl_setuser("app", enabled=True, passwords=["+secret"], keys=["acl:*"], categories=["+@all"], commands=["-config", "-@admin"])
+    with RedisStore.open(f"redis://app:secret@127.0.0.1:{redis_server.port}/0?prefix=acl") as store:
+        assert store.put([(b"k", 1, b"v")]) == 1
+    with pytest.raises(RefusedError, match="does not let"):
+        RedisStore.open(f"redis://app:secret@127.0.0.1:{redis_server.port}/0?prefix=other")
+
+
+def test_a_wrong_password_is_told_and_not_shown(redis_server: LocalRedis) -> None:
+    for url in (f"redis://:wrong-secret@127.0.0.1:{redis_server.port}/0", f"redis://127.0.0.1:{redis_server.port}/0"):
+        with pytest.raises(RefusedError, match=PASSWORD_VARIABLE) as told:
+            RedisStore.open(url)
+        assert "wrong-secret" not in f"{told.value!r} {told.value.__cause__!r}"
+
+
+def test_the_password_may_be_in_the_environment(redis_server: LocalRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, redis_server.password)
+    with RedisStore.open(f"redis://127.0.0.1:{redis_server.port}/0") as store:
+        assert store.get([b"nothing"]) == [None]
+
+
+def test_where_nothing_listens_the_error_names_the_server() -> None:
+    port = free_port()
+    with pytest.raises(UnavailableError, match=f"127.0.0.1:{port}"):
+        RedisStore.open(StoreUrl.parse(f"redis://127.0.0.1:{port}/0"))
+
+
+def test_another_format_is_refused(redis_server: LocalRedis, raw: "redis.Redis") -> None:
+    raw.set("newer:format", "2")
+    with pytest.raises(InvalidError, match="format"):
+        RedisStore.open(f"{redis_server.url}?prefix=newer")
+    assert raw.get("newer:format") == b"2"
+
+
+def test_a_closed_store_says_so(redis_server: LocalRedis) -> None:
+    store = RedisStore.open(redis_server.url)
+    store.close()
+    with pytest.raises(UnavailableError, match="closed"):
+        store.get([b"k"])
