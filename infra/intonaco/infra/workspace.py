@@ -97,6 +97,13 @@ class ServingSettings:
 
 
 @frozen(kw_only=True)
+class FeatureSettings:
+    """Reading features; so many rows a second are kept of what is read online, to measure consistency, none if 0."""
+
+    logged_rows_per_s: float = field(default=10.0, validator=_at_least(0))
+
+
+@frozen(kw_only=True)
 class Settings:
     """All that `intonaco.toml` can say."""
 
@@ -105,6 +112,7 @@ class Settings:
     stores: StoreSettings = StoreSettings()
     engines: EngineSettings = EngineSettings()
     plugins: PluginSettings = PluginSettings()
+    features: FeatureSettings = FeatureSettings()
     serving: ServingSettings = ServingSettings()
     extensions: Mapping[str, Mapping[str, Any]] = field(factory=dict)
 
@@ -225,6 +233,10 @@ class Workspace:
         stores = {each.name: str(StoreUrl.parse(getattr(self.settings.stores, each.name))) for each in fields(StoreSettings)}
         engines = {"tasks": self.settings.engines.tasks, "tables": self.settings.engines.tables}
         return {"plugins": self.plugins.manifest(), "stores": stores, "engines": engines, "project": self.settings.project}
+
+    def shared(self, name: str, make: Callable[[], Any]) -> Any:
+        """What belongs to this workspace under a name: made as a context manager when first asked for, closed with the workspace."""
+        return self._once(name, make)
 
     def close(self) -> None:
         """Close what was opened; a second call does nothing."""

@@ -11,8 +11,9 @@ from attrs import evolve, frozen
 from intonaco.core.columns import Columns, rows_of
 from intonaco.core.errors import InvalidError, MissingError
 from intonaco.core.references import DEFAULT_PROJECT
-from intonaco.infra.compute.timeline import as_us, as_us_array
+from intonaco.infra.compute.timeline import as_us, as_us_array, duration
 from intonaco.infra.features.answer import Answer
+from intonaco.infra.features.consistency import Consistency
 from intonaco.infra.features.examples import Examples
 from intonaco.infra.features.functions import AT
 from intonaco.infra.features.keys import view_prefix
@@ -22,7 +23,11 @@ from intonaco.infra.features.meaning import Definition
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.progress import Mark, Progress
 from intonaco.infra.features.reader import OnlineReader
+from intonaco.infra.features.readlog import ReadLog, logged_reads
+from intonaco.infra.features.readrecords import Reads
 from intonaco.infra.features.registry import Registry, Step
+from intonaco.infra.features.replay import replay
+from intonaco.infra.features.selection import Selection, select
 from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.training import Rows, answers, columns_table, labelled_rows, training_set
 from intonaco.infra.features.views import FeatureView
@@ -177,7 +182,51 @@ class FeatureStore:
     def read(self, features: FeatureSet | str, columns: Columns, at: Any) -> Answer:
         """Read a set online as of moments at or after the newest event written; see `OnlineReader.read`."""
         moments = np.broadcast_to(as_us_array(at), (rows_of(columns),))
-        return OnlineReader(self.read_plan(features), self.workspace.keyvalue).read(columns, moments)
+        plan = self.read_plan(features)
+        answer = OnlineReader(plan, self.workspace.keyvalue).read(columns, moments)
+        if (log := self.read_log) is not None:
+            log.offer(plan, columns, moments, answer)
+        return answer
+
+    @property
+    def read_log(self) -> ReadLog | None:
+        """What keeps a sample of what is read online, once for a workspace; None where the settings say so."""
+        rows_per_s = self.workspace.settings.features.logged_rows_per_s
+        if not rows_per_s:
+            return None
+        made: ReadLog = self.workspace.shared("read log", lambda: ReadLog(self.workspace.stream, rows_per_s))
+        return made
+
+    def consistency(
+        self,
+        features: FeatureSet | str,
+        reads: Reads | None = None,
+        *,
+        since: "datetime | int | None" = None,
+        until: "datetime | int | None" = None,
+        every: str | int = "1h",
+    ) -> Consistency:
+        """What was read online beside what the tables say of the same moments; see `Consistency`.
+
+        Parameters
+        ----------
+        reads
+            Those of the log by default.
+        since, until
+            Only reads as of moments from the one on and before the other.
+        every
+            The length of the buckets of the time series.
+        """
+        plan = self.read_plan(features)
+        if reads is None and (log := self.read_log) is not None:
+            log.flush()
+        held = logged_reads(self.workspace.stream, plan) if reads is None else reads
+        bounds = (None if each is None else as_us(each) for each in (since, until))
+        return replay(self, plan, held.between(*bounds), duration(every))
+
+    def selection(self, examples: Examples, target: str = "") -> Selection:
+        """What each feature of examples tells of a label, and which of them tell the same; see `select`."""
+        return select(examples, target)
 
     def read_offline(self, features: FeatureSet | str, columns: Columns, at: Any) -> Answer:
         """Read a set from the tables of events, as of any moments."""
