@@ -90,3 +90,10 @@ def alert_raised(alert: Any, home: Path) -> None:
 @hookimpl
 def targets() -> dict[str, str]:
     return {"process": f"{_INFRA}.serving.processes:ProcessTarget"}
+
+
+@hookimpl
+def request_functions() -> dict[str, str]:
+    times = ("minute_of_day", "hour_of_day", "weekday", "day_of_year")
+    numbers = ("difference", "product", "ratio", "absolute", "log1p", "clip", "bucket", "haversine_km")
+    return {name: f"{_INFRA}.features.rowfunctions:{name.upper()}" for name in (*times, *numbers, "equal", "is_missing")}

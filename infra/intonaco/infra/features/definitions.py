@@ -16,7 +16,23 @@ from intonaco.infra.features.aggregates import (
     variance,
 )
 from intonaco.infra.features.entities import Entity
-from intonaco.infra.features.functions import RequestFunction, day_of_year, difference, hour_of_day, minute_of_day, ratio, weekday
+from intonaco.infra.features.functions import (
+    RequestFunction,
+    absolute,
+    bucket,
+    clip,
+    day_of_year,
+    difference,
+    equal,
+    haversine_km,
+    hour_of_day,
+    is_missing,
+    log1p,
+    minute_of_day,
+    product,
+    ratio,
+    weekday,
+)
 from intonaco.infra.features.joins import JoinSource
 from intonaco.infra.features.labels import Labels
 from intonaco.infra.features.sets import FeatureSet, RequestColumn
@@ -36,19 +52,27 @@ __all__ = [
     "StreamSource",
     "TableSource",
     "Use",
+    "absolute",
+    "bucket",
+    "clip",
     "columns",
     "count",
     "day_of_year",
     "difference",
     "distinct",
+    "equal",
     "first",
+    "haversine_km",
     "hour_of_day",
+    "is_missing",
     "last",
     "last_k",
+    "log1p",
     "maximum",
     "mean",
     "minimum",
     "minute_of_day",
+    "product",
     "quantile",
     "ratio",
     "sum_",

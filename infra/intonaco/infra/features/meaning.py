@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 
 from intonaco.infra.features.entities import Entity
+from intonaco.infra.features.functions import RequestFunction
 from intonaco.infra.features.labels import Labels
 from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.views import FeatureView
 
-__all__ = ["Definition", "digest", "kind_of", "meaning"]
+__all__ = ["Definition", "digest", "function_meaning", "kind_of", "meaning"]
 
 Definition = Entity | FeatureView | FeatureSet | Labels
 
@@ -33,8 +34,14 @@ def meaning(definition: Definition) -> dict[str, Any]:
         return {name: getattr(definition, name) for name in ("table", "keys", "value", "final", "at")}
     uses = [use.meaning() for use in definition.features]
     request = [(column.name, column.dtype, column.is_feature) for column in definition.request]
-    functions = [(each.name, each.function, each.arguments) for each in definition.functions]
+    functions = [function_meaning(each) for each in definition.functions]
     return {"features": uses, "request": request, "functions": functions}
+
+
+def function_meaning(function: RequestFunction) -> tuple[Any, ...]:
+    """What a request-time function is called and computes; parameters only where there are some, so that old digests stay."""
+    plain = (function.name, function.function, function.arguments)
+    return (*plain, function.parameters) if function.parameters else plain
 
 
 def digest(definition: Definition) -> str:

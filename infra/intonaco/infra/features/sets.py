@@ -31,12 +31,12 @@ class RequestColumn:
     categories: tuple[str, ...] = field(default=(), kw_only=True)
     unit: str = field(default="", kw_only=True)
     description: str = field(default="", kw_only=True)
+    tags: tuple[str, ...] = field(default=(), kw_only=True, converter=words)
 
     def as_field(self) -> Field:
         """The field of a schema that it is."""
-        return Field(
-            self.name, self.dtype, nullable=self.nullable, categories=self.categories, unit=self.unit, description=self.description
-        )
+        shared = ("nullable", "categories", "unit", "description", "tags")
+        return Field(self.name, self.dtype, **{name: getattr(self, name) for name in shared})
 
 
 def _uses(given: Iterable[FeatureView | Use]) -> tuple[Use, ...]:
@@ -126,5 +126,10 @@ class FeatureSet:
         """What a model sees."""
         fields = [each for use in self.features for each in use.fields]
         fields += [column.as_field() for column in self.request if column.is_feature]
-        fields += [Field(each.name, "float64", nullable=True, description=each.description) for each in self.functions]
-        return Schema(tuple(fields))
+        return Schema((*fields, *(self._computed(each, fields) for each in self.functions)))
+
+    def _computed(self, function: RequestFunction, known: list[Field]) -> Field:
+        """The field of a function, with the tags of what it is made of."""
+        tags = {each.name: each.tags for each in [*known, *self.inputs()]}
+        made_of = tuple(dict.fromkeys(tag for name in function.arguments for tag in tags.get(name, ())))
+        return Field(function.name, "float64", nullable=True, description=function.description, tags=made_of)

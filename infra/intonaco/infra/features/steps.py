@@ -7,7 +7,7 @@ from attrs import frozen
 
 from intonaco.infra.features.entities import Entity
 from intonaco.infra.features.labels import Labels
-from intonaco.infra.features.meaning import Definition
+from intonaco.infra.features.meaning import Definition, function_meaning
 from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.views import FeatureView
 
@@ -106,4 +106,4 @@ def _set_parts(given: FeatureSet) -> dict[str, Any]:
         shared = ({**own["view"], "features": ()}, own["keys"])
         parts |= {each[0]: (each[1:], shared) for each in own["features"]}
     parts |= {column.name: (column.dtype, column.is_feature) for column in given.request}
-    return parts | {each.name: (each.function, each.arguments) for each in given.functions}
+    return parts | {each.name: function_meaning(each) for each in given.functions}
