@@ -8,13 +8,13 @@ import redis
 from intonaco.ext.redis.local import LocalRedis
 from intonaco.ext.redis.stream import RedisStream
 from intonaco.infra.storage.streams import Stream
-from intonaco.infra.testing.streams import StreamContract
+from intonaco.infra.testing.streams import StreamContract, StreamGroupsContract
 
 pytest_plugins = ("intonaco.ext.redis.testing",)
 pytestmark = pytest.mark.slow
 
 
-class TestRedisStream(StreamContract):
+class TestRedisStream(StreamContract, StreamGroupsContract):
     @pytest.fixture
     def store(self, redis_server: LocalRedis) -> Iterator[Stream]:
         with RedisStream.open(redis_server.url) as store:

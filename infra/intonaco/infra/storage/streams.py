@@ -4,12 +4,14 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from attrs import frozen
+
 from intonaco.core.errors import InvalidError
 from intonaco.core.references import check_name
 from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.store import Store
 
-__all__ = ["Stream", "SupportsTopics", "check_topic"]
+__all__ = ["Claimed", "Stream", "SupportsGroups", "SupportsTopics", "check_topic"]
 
 
 class Stream(Store):
@@ -46,6 +48,30 @@ class SupportsTopics(Protocol):
 
     def topics(self) -> list[tuple[str, int]]:
         """All topics with their partitions, sorted."""
+
+
+@frozen
+class Claimed:
+    """A record that a consumer of a group holds until it acknowledges it; `times` counts how often it was given to one."""
+
+    offset: int
+    value: bytes
+    times: int = 1
+
+
+@runtime_checkable
+class SupportsGroups(Protocol):
+    """A stream that shares out the records of a partition among the consumers of a group.
+
+    For work on single records that may be done in any order and, after a crash, again. Where the order counts or each
+    record has to take effect once, give a partition to one consumer, which keeps the offset in the commit of its effect.
+    """
+
+    def claim(self, topic: str, group: str, consumer: str, limit: int = 100, idle_s: float = 60.0, partition: int = 0) -> list[Claimed]:
+        """Up to `limit` records for a consumer: first those that were claimed over `idle_s` ago and not acknowledged, then new ones."""
+
+    def acknowledge(self, topic: str, group: str, offsets: Sequence[int], partition: int = 0) -> None:
+        """Give these to nobody of the group again, durable on return."""
 
 
 def check_topic(topic: str, partition: int) -> None:

@@ -1,6 +1,7 @@
 """What every stream must hold."""
 
 import threading
+import time
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -9,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intonaco.core.errors import CorruptError, InvalidError
-from intonaco.infra.storage.streams import Stream
+from intonaco.infra.storage.streams import Claimed, Stream, SupportsGroups
 
-__all__ = ["StreamContract"]
+__all__ = ["StreamContract", "StreamGroupsContract"]
 
 _property = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
@@ -139,6 +140,96 @@ class StreamContract:
     def test_closing_twice_does_nothing(self, store: Stream) -> None:
         store.close()
         store.close()
+
+
+class StreamGroupsContract:
+    """What a stream that `SupportsGroups` must hold beside: subclass it with a fixture `store` that yields an open one."""
+
+    @pytest.fixture
+    def store(self) -> Iterator[Stream]:
+        """The stream under test."""
+        raise NotImplementedError("the subclass provides the fixture `store`")
+
+    @pytest.fixture
+    def groups(self, store: Stream) -> SupportsGroups:
+        """The stream, known to share out records."""
+        assert isinstance(store, SupportsGroups)
+        return store
+
+    @pytest.fixture
+    def topic(self) -> str:
+        """A topic that no other test uses."""
+        return _topic()
+
+    def test_a_topic_without_records_has_none_to_claim(self, groups: SupportsGroups, topic: str) -> None:
+        assert groups.claim(topic, "group", "one") == []
+        groups.acknowledge(topic, "group", [])
+        groups.acknowledge(topic, "group", [1])
+
+    def test_each_record_is_held_by_one_consumer(self, store: Stream, groups: SupportsGroups, topic: str) -> None:
+        store.append(topic, [b"%d" % number for number in range(1, 8)])
+        assert groups.claim(topic, "group", "one", limit=3) == [Claimed(number, b"%d" % number) for number in (1, 2, 3)]
+        assert groups.claim(topic, "group", "two", limit=3) == [Claimed(number, b"%d" % number) for number in (4, 5, 6)]
+        assert groups.claim(topic, "group", "one") == [Claimed(7, b"7")]
+        assert groups.claim(topic, "group", "one") == []
+        store.append(topic, [b"8"])
+        assert groups.claim(topic, "group", "two") == [Claimed(8, b"8")]
+        assert len(store.read(topic)) == 8
+
+    def test_what_is_not_acknowledged_in_time_is_given_again(self, store: Stream, groups: SupportsGroups, topic: str) -> None:
+        store.append(topic, [b"a", b"b", b"c", b"d"])
+        groups.claim(topic, "group", "one", limit=3)
+        groups.acknowledge(topic, "group", [1, 3])
+        time.sleep(0.05)
+        assert groups.claim(topic, "group", "two", idle_s=0.02) == [Claimed(2, b"b", 2), Claimed(4, b"d")]
+        assert groups.claim(topic, "group", "one", idle_s=60.0) == []
+        groups.acknowledge(topic, "group", [4])
+        time.sleep(0.05)
+        assert groups.claim(topic, "group", "two", idle_s=0.02) == [Claimed(2, b"b", 3)]
+        groups.acknowledge(topic, "group", [2, 2, 99])
+        time.sleep(0.05)
+        assert groups.claim(topic, "group", "one", idle_s=0.02) == []
+
+    def test_groups_topics_and_partitions_share_nothing(self, store: Stream, groups: SupportsGroups, topic: str) -> None:
+        store.append(topic, [b"a"])
+        store.append(topic, [b"p"], partition=1)
+        for group in ("group", "other"):
+            assert groups.claim(topic, group, "one") == [Claimed(1, b"a")]
+            assert groups.claim(topic, group, "one", partition=1) == [Claimed(1, b"p")]
+        groups.acknowledge(topic, "group", [1])
+        assert groups.claim(topic, "other", "two", idle_s=0.0) == [Claimed(1, b"a", 2)]
+        assert groups.claim(topic, "group", "two", idle_s=0.0) == []
+
+    def test_trimmed_records_are_given_to_nobody(self, store: Stream, groups: SupportsGroups, topic: str) -> None:
+        store.append(topic, [b"a", b"b", b"c"])
+        groups.claim(topic, "group", "one", limit=1)
+        store.trim(topic, 2)
+        assert groups.claim(topic, "group", "two", idle_s=0.0) == [Claimed(3, b"c")]
+
+    @pytest.mark.parametrize("name", ["", "a b", "a:b", "../a"])
+    def test_a_name_that_names_no_group_or_consumer_is_refused(self, groups: SupportsGroups, topic: str, name: str) -> None:
+        with pytest.raises(InvalidError):
+            groups.claim(topic, name, "one")
+        with pytest.raises(InvalidError):
+            groups.claim(topic, "group", name)
+        with pytest.raises(InvalidError):
+            groups.acknowledge(topic, name, [1])
+
+    def test_consumers_at_once_do_all_records_once(self, store: Stream, groups: SupportsGroups, topic: str) -> None:
+        store.append(topic, [b"%d" % number for number in range(200)])
+        done: list[int] = []
+
+        def work(consumer: str) -> None:
+            while claimed := groups.claim(topic, "group", consumer, limit=7):
+                done.extend(each.offset for each in claimed)
+                groups.acknowledge(topic, "group", [each.offset for each in claimed])
+
+        threads = [threading.Thread(target=work, args=(f"consumer{number}",)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(done) == list(range(1, 201))
 
 
 def _topic() -> str:

@@ -12,7 +12,7 @@ from redis.exceptions import NoScriptError
 
 from intonaco.ext.redis.connections import Argument, Link, packed
 
-__all__ = ["APPEND", "PUT", "TRIM", "Script"]
+__all__ = ["APPEND", "CLAIM", "PUT", "TRIM", "Script"]
 
 
 @frozen
@@ -110,4 +110,27 @@ if through <= tonumber(head[2]) then return 0 end
 redis.call('XTRIM', KEYS[1], 'MINID', '=', string.format('%.0f-0', through + 1))
 redis.call('HSET', KEYS[2], 'trimmed', string.format('%.0f', through))
 return 1
+""")
+
+#: KEYS: the records; ARGV: group, consumer, after how many milliseconds a claim is void, how many at most. Records that were
+#: claimed before, how often each was given out now, and new records.
+CLAIM = Script("""
+local key, group, consumer, idle, limit = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+if redis.call('EXISTS', key) == 0 then return {{}, {}, {}} end
+redis.pcall('XGROUP', 'CREATE', key, group, '0')
+local again, times, from = {}, {}, '0-0'
+repeat
+  local found = redis.call('XAUTOCLAIM', key, group, consumer, idle, from, 'COUNT', limit - #again)
+  from = found[1]
+  for _, record in ipairs(found[2]) do
+    again[#again + 1] = record
+    times[#times + 1] = redis.call('XPENDING', key, group, record[1], record[1], 1)[1][4]
+  end
+until from == '0-0' or #again >= limit
+local new = {}
+if #again < limit then
+  local found = redis.call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', limit - #again, 'STREAMS', key, '>')
+  if found then new = found[1][2] end
+end
+return {again, times, new}
 """)

@@ -13,12 +13,13 @@ from zlib import crc32
 from attrs import define, frozen
 
 from intonaco.core.errors import CorruptError
+from intonaco.core.references import check_name
 from intonaco.core.urls import StoreUrl
 from intonaco.ext.redis.connections import Link, packed
 from intonaco.ext.redis.keyspace import Keyspace
-from intonaco.ext.redis.scripts import APPEND, TRIM
+from intonaco.ext.redis.scripts import APPEND, CLAIM, TRIM
 from intonaco.infra.storage.guarantees import Guarantee
-from intonaco.infra.storage.streams import Stream, check_topic
+from intonaco.infra.storage.streams import Claimed, Stream, check_topic
 
 __all__ = ["RedisStream"]
 
@@ -33,10 +34,26 @@ class _Partition:
     records: bytes
     head: bytes
 
-    @property
-    def salt(self) -> int:
-        """The checksum of its name, with which those of its records begin."""
-        return crc32(self.name.encode())
+    salt: int
+    """The checksum of its name, with which those of its records begin."""
+
+    def sealed(self, value: bytes) -> bytes:
+        """A record as it is kept."""
+        return crc32(value, self.salt).to_bytes(4, "little") + value
+
+    def checked(self, row: Any, where: str) -> tuple[int, bytes]:
+        """The offset and the value of a record as the server tells it; CorruptError if that is not what was appended."""
+        name, fields = row
+        offset, _, rest = name.partition(b"-")
+        record = fields[1] if len(fields) == 2 else b""
+        value = record[4:]
+        if rest != b"0" or crc32(value, self.salt).to_bytes(4, "little") != record[:4]:
+            raise self.damaged(f"record {offset.decode()}", where)
+        return int(offset), value
+
+    def damaged(self, what: str, where: str) -> CorruptError:
+        """An error that says what of it is not what was stored."""
+        return CorruptError(f"{where} is damaged: {what}, of topic and partition {self.name!r}", hint="intonaco fsck lists what is damaged")
 
 
 @define(eq=False)
@@ -57,8 +74,7 @@ class RedisStream(Stream):
         place = self._place(topic, partition)
         if not values:
             return self.end(topic, partition)
-        salt = place.salt
-        records = [crc32(value, salt).to_bytes(4, "little") + value for value in values]
+        records = [place.sealed(value) for value in values]
         keys = (place.records, place.head, self.keyspace.key("topics"))
         return self.keyspace.write(lambda link: self._append(link, keys, (place.name, *records)), again=False)
 
@@ -90,6 +106,23 @@ class RedisStream(Stream):
         names = [name.decode().rpartition(":") for name in found]
         return sorted((topic, int(partition)) for topic, _, partition in names)
 
+    def claim(self, topic: str, group: str, consumer: str, limit: int = 100, idle_s: float = 60.0, partition: int = 0) -> list[Claimed]:
+        """As `SupportsGroups` says; the groups are those of Redis."""
+        place = self._place(topic, partition)
+        arguments = (check_name(group, "group"), check_name(consumer, "consumer"), max(int(idle_s * 1000), 0), limit)
+        if limit <= 0:
+            return []
+        again, times, new = self.keyspace.write(lambda link: CLAIM.run(link, (place.records,), arguments)[0])
+        counts = [*times, *(1 for _ in new)]
+        return [Claimed(*place.checked(row, self._where), count) for row, count in zip([*again, *new], counts, strict=True)]
+
+    def acknowledge(self, topic: str, group: str, offsets: Sequence[int], partition: int = 0) -> None:
+        """As `SupportsGroups` says."""
+        place, name = self._place(topic, partition), check_name(group, "group")
+        if offsets:
+            command = packed("XACK", place.records, name, *(f"{offset}-0" for offset in offsets))
+            self.keyspace.write(lambda link: self.keyspace.check_kept(link.ask([command, *self.keyspace.after()])))
+
     def lacks(self) -> dict[Guarantee, str]:
         return self.keyspace.lacks()
 
@@ -99,7 +132,11 @@ class RedisStream(Stream):
     def _place(self, topic: str, partition: int) -> _Partition:
         check_topic(topic, partition)
         name = f"{topic}:{partition}"
-        return _Partition(name, self.keyspace.key("s", name), self.keyspace.key("h", name))
+        return _Partition(name, self.keyspace.key("s", name), self.keyspace.key("h", name), crc32(name.encode()))
+
+    @property
+    def _where(self) -> str:
+        return self.keyspace.where
 
     def _append(self, link: Link, keys: Sequence[bytes], arguments: Sequence[bytes | str]) -> int:
         last, *answers = APPEND.run(link, keys, arguments, *self.keyspace.after())
@@ -114,20 +151,16 @@ class RedisStream(Stream):
         first = max(after, trimmed) + 1
         offsets = range(first, min(last, first + limit - 1) + 1)
         if len(rows) > len(offsets):
-            raise self._damaged(place, f"it has more records than the {last} that were appended")
+            raise place.damaged(f"it has more records than the {last} that were appended", self._where)
         return self._checked(place, offsets, rows)
 
     def _checked(self, place: _Partition, offsets: range, rows: Sequence[Any]) -> list[tuple[int, bytes]]:
-        salt = place.salt
-        found: list[tuple[int, bytes]] = []
-        for offset, (name, fields) in zip(offsets, rows, strict=False):
-            record = fields[1] if len(fields) == 2 else b""
-            value = record[4:]
-            if name != b"%d-0" % offset or crc32(value, salt).to_bytes(4, "little") != record[:4]:
-                raise self._damaged(place, f"record {offset}")
-            found.append((offset, value))
+        found = [place.checked(row, self._where) for row in rows]
+        for offset, (there, _) in zip(offsets, found, strict=False):
+            if there != offset:
+                raise place.damaged(f"record {offset} is missing", self._where)
         if len(found) < len(offsets):
-            raise self._damaged(place, f"record {offsets[len(found)]} is missing")
+            raise place.damaged(f"record {offsets[len(found)]} is missing", self._where)
         return found
 
     def _checked_head(self, place: _Partition, head: Sequence[bytes | None]) -> tuple[int, int]:
@@ -137,15 +170,10 @@ class RedisStream(Stream):
         try:
             found = int(last or b""), int(trimmed or b"")
         except ValueError:
-            raise self._damaged(place, "the head of its records") from None
+            raise place.damaged("the head of its records", self._where) from None
         if not 0 <= found[1] <= found[0]:
-            raise self._damaged(place, "the head of its records")
+            raise place.damaged("the head of its records", self._where)
         return found
-
-    def _damaged(self, place: _Partition, what: str) -> CorruptError:
-        return CorruptError(
-            f"{self.keyspace.where} is damaged: {what}, of topic and partition {place.name!r}", hint="intonaco fsck lists what is damaged"
-        )
 
 
 def _head_of(place: _Partition) -> bytes:
