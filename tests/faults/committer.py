@@ -3,6 +3,8 @@
 committer.py write KIND FOLDER WRITER COUNT   commits pairs (0 to COUNT - 1), prints each number once it was acknowledged
 committer.py read KIND FOLDER                 prints a JSON list of all [writer, number, half]
 committer.py open KIND FOLDER                 opens and closes the store
+
+The folder of a catalog may be the URL of one on a server.
 """
 
 import json
@@ -53,7 +55,7 @@ def catalog(folder: str, opened: ExitStack) -> tuple[Callable[[int, int], object
     from intonaco.infra.storage.record import CHANGES
     from intonaco.infra.storage.seals import verify
 
-    store = opened.enter_context(Catalog.open(f"sqlite:{folder}/catalog.db"))
+    store = opened.enter_context(Catalog.open(folder if "://" in folder else f"sqlite:{folder}/catalog.db"))
     leases = Leases(store)
 
     def commit(writer: int, number: int) -> None:

@@ -91,7 +91,7 @@ def test_a_statement_that_does_not_end_is_ended(postgres_url: str) -> None:
 
 
 def test_a_writer_does_not_wait_for_ever(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intonaco.ext.postgres.database.LOCK_TIMEOUT_S", 1)
+    monkeypatch.setattr("intonaco.ext.postgres.connecting.LOCK_TIMEOUT_S", 1)
     with (
         Catalog.open(postgres_url) as catalog,
         catalog.transaction(),

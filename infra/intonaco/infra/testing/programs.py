@@ -46,6 +46,8 @@ class RunningProgram:
         Variables of its environment beside those of this process.
     timeout_s
         How long to wait until it is ready.
+    stop_signal
+        What asks it to end at once and in order.
     """
 
     name: str
@@ -54,6 +56,7 @@ class RunningProgram:
     ready: Callable[[], bool]
     environ: Mapping[str, str] = field(factory=dict, repr=False)
     timeout_s: float = 30.0
+    stop_signal: signal.Signals = signal.SIGTERM
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False, repr=False)
     _guard: "subprocess.Popen[bytes] | None" = field(default=None, init=False, repr=False)
 
@@ -99,7 +102,7 @@ class RunningProgram:
         """Ask it to end, and kill it if it does not; a second call does nothing."""
         if self._process is not None:
             self.resume()
-            self._process.terminate()
+            self._process.send_signal(self.stop_signal)
             try:
                 self._process.wait(_STOP_S)
             except subprocess.TimeoutExpired:

@@ -31,7 +31,7 @@ class LocalPostgres:
     """A PostgreSQL server of its own on a free loopback port, from pgserver or from the system; stopped with its context.
 
     It keeps its data in the folder; as root, which PostgreSQL refuses, in one of another user under the temporary folder,
-    which goes when the server is stopped for good.
+    which goes with the context.
     """
 
     folder: Path
@@ -40,13 +40,15 @@ class LocalPostgres:
     _program: RunningProgram = field(repr=False)
 
     @classmethod
-    def start(cls, folder: Path | str, *, settings: Sequence[str] = ()) -> Self:
+    def start(cls, folder: Path | str, *, settings: Sequence[str] = (), programs: Path | None = None) -> Self:
         """Make a database and start a server on it.
 
         Parameters
         ----------
         settings
             Of the server, `name=value`.
+        programs
+            The folder of `initdb` and `postgres`, if it is not to be pgserver's or the system's newest.
 
         Raises
         ------
@@ -56,17 +58,24 @@ class LocalPostgres:
             It does not start.
         """
         home, port, password = _home(Path(folder)), free_port(), secrets.token_hex(16)
-        _initialize(home, password)
+        programs = programs or _programs()
+        _initialize(programs, home, password)
         fixed = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "shared_buffers": "32MB"}
         options = [f"{name}={value}" for name, value in fixed.items()] + list(settings)
         command = [
             *_as_user(),
-            str(_binaries() / "postgres"),
+            str(programs / "postgres"),
             "-D",
             str(home / "data"),
             *(part for each in options for part in ("-c", each)),
         ]
-        program = RunningProgram(name="PostgreSQL", command=command, folder=home, ready=lambda: _answers(port, password))
+        program = RunningProgram(
+            name="PostgreSQL",
+            command=command,
+            folder=home,
+            ready=lambda: _answers(port, password),
+            stop_signal=signal.SIGINT,  # SIGTERM would wait for the clients
+        )
         program.start()
         return cls(home, port, password, program)
 
@@ -76,9 +85,14 @@ class LocalPostgres:
         return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/postgres"
 
     @property
+    def address(self) -> str:
+        """Where its database is, without the password: fit for settings and arguments of commands."""
+        return self.url.replace(f":{self.password}@", "@")
+
+    @property
     def environ(self) -> dict[str, str]:
-        """What else a process needs that uses it: nothing."""
-        return {}
+        """What a process needs in its environment that uses `address`."""
+        return {"INTONACO_POSTGRES_PASSWORD": self.password}
 
     @property
     def pid(self) -> int:
@@ -86,10 +100,9 @@ class LocalPostgres:
         return self._program.pid
 
     def stop(self) -> None:
-        """Let it end in order and remove what it kept; a second call does nothing."""
+        """Let it end in order, keeping what it holds for `restart`; a second call does nothing."""
         self._signal(signal.SIGCONT)
         self._program.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self) -> None:
         """End all of its processes at once, as a crash does."""
@@ -119,6 +132,7 @@ class LocalPostgres:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _processes(self) -> list[psutil.Process]:
         try:
@@ -135,7 +149,7 @@ class LocalPostgres:
                 continue
 
 
-def _binaries() -> Path:
+def _programs() -> Path:
     """The folder of `initdb` and `postgres`: pgserver's, which is found without importing it, or the system's newest."""
     spec = find_spec("pgserver")
     found = [Path(place) / "pginstall" / "bin" for place in (spec.submodule_search_locations or ())] if spec else []
@@ -169,14 +183,14 @@ def _home(folder: Path) -> Path:
     return home
 
 
-def _initialize(home: Path, password: str) -> None:
+def _initialize(programs: Path, home: Path, password: str) -> None:
     secret = home / "password"
     secret.touch(mode=0o600)
     user = _user()
     if user is not None:
         os.chown(secret, user.pw_uid, user.pw_gid)
     secret.write_text(password)
-    command = [*_as_user(), str(_binaries() / "initdb"), "-D", str(home / "data"), "-U", "postgres", "--pwfile", str(secret)]
+    command = [*_as_user(), str(programs / "initdb"), "-D", str(home / "data"), "-U", "postgres", "--pwfile", str(secret)]
     command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--data-checksums", "--no-sync"]
     done = subprocess.run(command, cwd=home, capture_output=True, text=True, timeout=_INIT_TIMEOUT_S)
     secret.unlink()
