@@ -121,11 +121,13 @@ def entity_codes(events: list[pa.Array], rows: list[pa.Array]) -> tuple[NDArray[
     tuple
         Codes of the events, codes of the rows, and a bound that all codes are below.
     """
-    codes, bound = np.zeros(len(events[0]) + len(rows[0]), dtype=np.int64), 1
-    for event_key, row_key in zip(events, rows, strict=True):
+    codes, bound = _codes(events[0], rows[0])
+    for event_key, row_key in zip(events[1:], rows[1:], strict=True):
         key_codes, size = _codes(event_key, row_key)
         null = (key_codes < 0) | (codes < 0)
-        codes = np.where(null, -1, codes * size + key_codes)
+        codes *= size
+        codes += key_codes
+        codes[null] = -1
         bound *= size
         if bound > _DENSE:
             codes, bound = _densified(codes)
@@ -133,8 +135,20 @@ def entity_codes(events: list[pa.Array], rows: list[pa.Array]) -> tuple[NDArray[
 
 
 def _codes(left: pa.Array, right: pa.Array) -> tuple[NDArray[np.int64], int]:
-    encoded = pa.concat_arrays([_plain(left), _plain(right)]).dictionary_encode()
-    return _values(encoded.indices, -1).astype(np.int64), max(1, len(encoded.dictionary))
+    """A number for each value, -1 for null, and a bound that they are below."""
+    encoded = pa.chunked_array(_alike(left, right)).dictionary_encode()
+    codes, start = np.empty(len(encoded), dtype=np.int64), 0
+    for chunk in encoded.chunks:  # of one dictionary
+        codes[start : start + len(chunk)] = _values(chunk.indices, -1)
+        start += len(chunk)
+    return codes, max([1, *(len(chunk.dictionary) for chunk in encoded.chunks)])
+
+
+def _alike(left: pa.Array, right: pa.Array) -> list[pa.Array]:
+    """Both in one type; texts of one type as they are."""
+    if left.type == right.type and (pa.types.is_string(left.type) or pa.types.is_large_string(left.type)):
+        return [left, right]
+    return [_plain(left), _plain(right)]
 
 
 def _plain(array: pa.Array) -> pa.Array:

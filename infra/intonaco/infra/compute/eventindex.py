@@ -45,7 +45,15 @@ class _Ticks:
         """The tick of the first event time that is not before each moment."""
         if self.ranked is not None:
             return np.searchsorted(self.ranked, moments)
-        return np.clip(moments, self.first, self.first + self.span - 1) - self.first
+        ticks = np.clip(moments, self.first, self.first + self.span - 1)
+        ticks -= self.first
+        return ticks
+
+    def packed(self, codes: Ints, moments: Ints) -> Ints:
+        """Entity and tick in one integer each; the codes are used up."""
+        codes *= self.span
+        codes += self(moments)
+        return codes
 
 
 @frozen(eq=False)
@@ -103,21 +111,21 @@ class EventIndex:
             kept_at = np.flatnonzero(kept)
             moments, codes = event_times[kept_at], event_codes[kept_at]
         ticks = _Ticks.of(moments, entities)
-        packed = codes * ticks.span + ticks(moments)
+        packed = ticks.packed(codes, moments)
         order = _argsort(packed)
+        packed, moments = packed[order], moments[order]
+        row_codes[row_codes < 0] = entities
         cuts = cut(at_us, source.delay_us)
-        base = np.where(row_codes < 0, entities, row_codes) * ticks.span
-        target = base + ticks(cuts)
+        target = ticks.packed(row_codes.copy(), cuts)
         row_order = _argsort(target)
-        packed = packed[order]
         return cls(
             source,
             table,
             order if kept_at is None else kept_at[order],
             packed,
-            moments[order],
+            moments,
             row_order,
-            base[row_order],
+            row_codes[row_order] * ticks.span,
             cuts[row_order],
             np.searchsorted(packed, target[row_order]),
             ticks,
