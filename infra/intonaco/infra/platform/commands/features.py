@@ -7,6 +7,8 @@ import click
 
 from intonaco.infra.platform.answers import Answer, answering, say
 from intonaco.infra.platform.cli import open_workspace
+from intonaco.infra.platform.commands.consistency import consistency
+from intonaco.infra.platform.commands.select import select
 from intonaco.infra.platform.groups import Commands
 from intonaco.infra.platform.moments import iso, moment
 
@@ -30,7 +32,11 @@ _NEXT = {
 
 @click.group(cls=Commands)
 def features() -> None:
-    """Plan and apply definitions; materialize, read, show and search features."""
+    """Plan and apply definitions; materialize, read, show, search and measure features."""
+
+
+for _each in (consistency, select):
+    features.add_command(_each)
 
 
 @features.command()
