@@ -10,20 +10,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from intonaco.core.columns import Column, Masked
+from intonaco.core.columns import Column, Masked, Ragged, take
 from intonaco.infra.compute.algebra import KINDS, NONE
 from intonaco.infra.compute.algebra import finalize as finalized
 from intonaco.infra.compute.polars import PolarsTableEngine
 from intonaco.infra.compute.timeline import tail
 from intonaco.infra.features.aggregates import Feature, columns, windows
 from intonaco.infra.features.answer import Answer
-from intonaco.infra.features.materialization import hop_rows, stored_hops
+from intonaco.infra.features.hops import hop_rows, stored_hops
 from intonaco.infra.features.offline import read_offline
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.reader import OnlineReader
 from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.views import Entity, FeatureView, TableSource
 from intonaco.infra.features.writer import OnlineWriter, ViewWriter
+from intonaco.infra.serving.tensors import listed
 from intonaco.infra.storage.keyvalue import KeyValueStore
 from intonaco.infra.storage.lmdb import LmdbStore
 
@@ -46,6 +47,8 @@ EVENTS = st.lists(
     ),
     max_size=40,
 )
+#: Of those that have some: coarse ones, so that values meet.
+PARAMETERS = {"last_k": (3,), "distinct": (4,), "quantile": (0.5, 4)}
 projects = numbers()
 
 
@@ -57,9 +60,14 @@ def keyvalue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyValueStore
 
 def features() -> list[tuple[Feature, ...]]:
     spans = ((10, 3), (24, 6), (90, 6))
-    values = [windows(kind, "value", over, hop=hop, name=f"{kind}_{over}") for kind in KINDS for over, hop in spans]
-    wholes = [windows(kind, "whole", 50, hop=7, name=f"whole_{kind}") for kind in KINDS]
-    return [*values, *wholes, windows("count", "", 40, hop=1, name="events", default=0.0), columns("value", "whole", "text")]
+    values = [window(kind, "value", over, hop, f"{kind}_{over}") for kind in KINDS for over, hop in spans]
+    wholes = [window(kind, "whole", 50, 7, f"whole_{kind}") for kind in KINDS]
+    exact = [window(kind, "whole", 20, 1, f"exact_{kind}") for kind in KINDS]
+    return [*values, *wholes, *exact, windows("count", "", 40, hop=1, name="events", default=0.0), columns("value", "whole", "text")]
+
+
+def window(kind: str, column: str, over: int, hop: int, name: str) -> tuple[Feature, ...]:
+    return windows(kind, column, over, hop=hop, name=name, parameters=PARAMETERS.get(kind, ()))
 
 
 def table(events: Sequence[tuple[Any, ...]]) -> pa.Table:
@@ -81,10 +89,26 @@ def read_both(
     for batch in batches:
         writer.push({"events": batch})
     given_keys = Masked(np.array([key or "" for key in keys], dtype=object), np.array([key is None for key in keys]))
-    return offline, OnlineReader(plan, keyvalue).read({"key": given_keys}, np.full(len(keys), at))
+    reader = OnlineReader(plan, keyvalue)
+    online = reader.read({"key": given_keys}, np.full(len(keys), at))
+    assert_same_rows(reader, keys, at, online)
+    return offline, online
+
+
+def assert_same_rows(reader: OnlineReader, keys: Sequence[str | None], at: int, online: Answer) -> None:
+    """One row at a time is read as many are."""
+    columns = [listed(column) for column in online.columns.values()]
+    for number, key in enumerate(keys):
+        row = reader.row({"key": key}, at)
+        values = [None if isinstance(column[number], float) and np.isnan(column[number]) else column[number] for column in columns]
+        assert [repr(list(value) if isinstance(value, tuple) else value) for value in row.values] == [repr(value) for value in values]
+        assert row.statuses == tuple(int(codes[number]) for codes in online.statuses.values())
+        assert row.ages == tuple(int(ages[number]) for ages in online.ages.values())
 
 
 def same(left: Column, right: Column) -> bool:
+    if isinstance(left, Ragged) and isinstance(right, Ragged):
+        return left.offsets.tolist() == right.offsets.tolist() and same(left.values, right.values)
     if isinstance(left, Masked) and isinstance(right, Masked):
         held = ~left.missing
         return bool((left.missing == right.missing).all() and (left.values[held] == right.values[held]).all())
@@ -130,8 +154,22 @@ def test_online_equals_offline_at_every_moment_of_a_dense_stream(keyvalue: KeyVa
     moments = np.arange(40, 140)
     rows = pa.table({"key": ["a"] * len(moments), "at": pa.array(moments, UTC)})
     offline = read_offline(PolarsTableEngine(None), [(plan.views[0], view, events)], rows, "at")  # type: ignore[arg-type]
-    online = OnlineReader(plan, keyvalue).read({"key": np.array(["a"] * len(moments), dtype=object)}, moments)
+    reader = OnlineReader(plan, keyvalue)
+    online = reader.read({"key": np.array(["a"] * len(moments), dtype=object)}, moments)
     assert_same(offline, online)
+    for number, moment in enumerate(moments.tolist()):
+        assert_same_rows(
+            reader,
+            ["a"],
+            moment,
+            Answer(
+                **{
+                    "columns": {name: take({name: column}, np.array([number]))[name] for name, column in online.columns.items()},
+                    "statuses": {name: codes[[number]] for name, codes in online.statuses.items()},
+                    "ages": {name: ages[[number]] for name, ages in online.ages.items()},
+                }
+            ),
+        )
 
 
 @settings(max_examples=60, deadline=None)
@@ -157,10 +195,9 @@ def test_stored_hops_merge_to_what_is_read_offline(events: list[tuple[Any, ...]]
                 values = [row[name] for row in inside]
                 words.append(np.array([sum(values) if measure.adds else max([NONE, *values])]))
             value, held = finalized(output.kind, words, output.resolution, output.floats)
-            known = offline.columns[output.name]
-            assert isinstance(known, np.ndarray)
+            made = np.where(held, value, np.nan) if value.dtype == np.float64 else Masked(value, ~held)
             if any(event[0] == "a" and event[1] is not None for event in events):
-                assert np.array_equal(np.where(held, value, np.nan), known, equal_nan=True)
+                assert same(made, offline.columns[output.name])
 
 
 @settings(max_examples=60, deadline=None)

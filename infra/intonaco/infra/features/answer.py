@@ -12,7 +12,7 @@ from intonaco.infra.features.functions import apply
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.status import Status
 
-__all__ = ["Answer", "complete", "defaulted", "settle", "status_codes"]
+__all__ = ["Answer", "complete", "defaulted", "settle", "status_codes", "without"]
 
 Codes = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
@@ -32,11 +32,14 @@ class Answer:
         For each of these columns the rows' status codes (`Status`).
     ages
         For each feature of a view the age in microseconds of the newest event behind it; -1 where there is none.
+    degraded
+        Which store could not be read, and why; empty if all was read. What it would have told is `defaulted` or `missing`.
     """
 
     columns: dict[str, Column]
     statuses: dict[str, Codes]
     ages: dict[str, NDArray[np.int64]] = field(factory=dict)
+    degraded: tuple[str, ...] = ()
 
 
 def settle(column: Column, seen: Bools, expired: Bools, default: Any) -> tuple[Column, Codes]:
@@ -73,8 +76,20 @@ def defaulted(column: Column, codes: Codes, default: Any) -> tuple[Column, Codes
 def _missing(column: Column) -> Bools:
     if isinstance(column, Masked):
         return column.missing
-    assert not isinstance(column, Ragged)
+    if isinstance(column, Ragged):
+        return np.zeros(len(column), dtype=np.bool_)
     return np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), dtype=np.bool_)
+
+
+def without(column: Column, gone: Bools) -> Column:
+    """The column with no values there."""
+    if not gone.any():
+        return column
+    if isinstance(column, Ragged):
+        return Ragged.from_rows([row[:0] if no else row for row, no in zip(column, gone.tolist(), strict=True)])
+    if isinstance(column, Masked):
+        return Masked(column.values, column.missing | gone)
+    return np.where(gone, np.nan, column).astype(column.dtype) if column.dtype.kind == "f" else Masked(column, gone)
 
 
 def _filled(column: Column, missing: Bools, default: Any) -> Column:
@@ -95,4 +110,4 @@ def complete(plan: ReadPlan, read: Answer, request: Columns, at_us: NDArray[np.i
     statuses = {**read.statuses, **{name: _missing(column).astype(np.uint8) for name, column in added.items()}}
     if tuple(columns) != names:
         columns, statuses = {name: columns[name] for name in names}, {name: statuses[name] for name in names}
-    return Answer(columns=columns, statuses=statuses, ages=read.ages)
+    return Answer(columns=columns, statuses=statuses, ages=read.ages, degraded=read.degraded)

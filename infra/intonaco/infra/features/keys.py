@@ -19,8 +19,13 @@ def view_prefix(project: str, view: str, version: int) -> bytes:
     return _ROOM + b"".join(_sized(part.encode()) for part in (project, view)) + _LENGTH.pack(version)
 
 
-def entity_key(prefix: bytes, values: Sequence[Any], dtypes: Sequence[str]) -> bytes | None:
+def entity_key(prefix: bytes, values: Sequence[Any], dtypes: Sequence[str], names: Sequence[str] = ()) -> bytes | None:
     """The key of an entity; None if one of its keys is null, for such an entity there is none.
+
+    Parameters
+    ----------
+    names
+        What the values are called, for the message.
 
     Raises
     ------
@@ -28,28 +33,28 @@ def entity_key(prefix: bytes, values: Sequence[Any], dtypes: Sequence[str]) -> b
         A value is not of its type.
     """
     parts = [prefix]
-    for value, dtype in zip(values, dtypes, strict=True):
+    for number, (value, dtype) in enumerate(zip(values, dtypes, strict=True)):
         if value is None:
             return None
         if dtype == "str" and isinstance(value, str):
-            text = value.encode("utf-8", "surrogatepass")
-            parts.append(b"s" + _LENGTH.pack(len(text)) + text)
+            parts.append(b"s" + _sized(value.encode("utf-8", "surrogatepass")))
         else:
-            parts.append(_other(value, dtype))
+            parts.append(_other(value, dtype, names[number] if names else ""))
     return b"".join(parts)
 
 
-def _other(value: Any, dtype: str) -> bytes:
+def _other(value: Any, dtype: str, name: str) -> bytes:
     if dtype == "bytes" and isinstance(value, bytes):
         return b"b" + _sized(value)
     if dtype == "bool" and isinstance(value, bool):
         return b"t\x01" if value else b"t\x00"
+    called = f"the key {name!r}" if name else "the key"
     if dtype.startswith(("int", "uint", "timestamp")) and isinstance(value, int) and not isinstance(value, bool):
         try:
             return b"i" + _WHOLE.pack(value)
         except struct.error as error:
-            raise SchemaError(f"the key {value} is beyond 64 bits") from error
-    raise SchemaError(f"the key {value!r} is a {type(value).__name__}, expected {dtype}")
+            raise SchemaError(f"{called} is {value}, which is beyond 64 bits", field=name) from error
+    raise SchemaError(f"{called} is {value!r:.80}, a {type(value).__name__}, expected {dtype}", field=name)
 
 
 def _sized(part: bytes) -> bytes:

@@ -1,15 +1,15 @@
-"""Which intermediate values a view keeps, derived from its features alone: the same offline and online."""
+"""Which intermediate values and results a view keeps, derived from its features alone: the same offline and online."""
 
 import zlib
 
 import msgspec
 from attrs import frozen
 
-from intonaco.infra.compute.algebra import Measure, measures_of
+from intonaco.infra.compute.algebra import WHOLE_KINDS, Measure, measures_of
 from intonaco.infra.features.aggregates import Feature
 from intonaco.infra.features.views import FeatureView
 
-__all__ = ["Hops", "Kept", "Layout"]
+__all__ = ["Aggregate", "Hops", "Kept", "Layout", "measures_of_feature"]
 
 
 @frozen(kw_only=True)
@@ -28,6 +28,31 @@ class Kept:
     dtype: str
 
 
+@frozen(kw_only=True, order=True)
+class Aggregate:
+    """What a window feature is finalized to, whatever it is called."""
+
+    kind: str
+    column: str
+    over_us: int
+    hop_us: int
+    resolution: float
+    floats: bool
+    parameters: tuple[float, ...]
+    measures: tuple[Measure, ...]
+
+    @classmethod
+    def of(cls, feature: Feature) -> "Aggregate":
+        """The aggregate of a window feature."""
+        shared = {name: getattr(feature, name) for name in ("kind", "column", "over_us", "hop_us", "resolution", "floats", "parameters")}
+        return cls(**shared, measures=measures_of_feature(feature))
+
+    @property
+    def whole(self) -> bool:
+        """Whether its value is a whole number, exactly; else a float."""
+        return self.kind in WHOLE_KINDS and not self.floats
+
+
 @frozen(kw_only=True)
 class Layout:
     """What is kept for each entity of a view.
@@ -40,6 +65,8 @@ class Layout:
         What each hop holds, in the order in which it is stored.
     columns
         Of which the newest value is kept.
+    aggregates
+        Of which the value just after the newest event is kept.
     floats
         Source columns that hold floats.
     """
@@ -48,6 +75,7 @@ class Layout:
     hops: tuple[Hops, ...]
     measures: tuple[Measure, ...]
     columns: tuple[Kept, ...]
+    aggregates: tuple[Aggregate, ...]
     floats: tuple[str, ...]
 
     @classmethod
@@ -56,15 +84,21 @@ class Layout:
         reach: dict[int, int] = {}
         for feature in view.windows:
             reach[feature.hop_us] = max(reach.get(feature.hop_us, 0), feature.over_us)
-        measures = {measure for feature in view.windows for measure in measures_of_feature(feature)}
+        aggregates = sorted({Aggregate.of(feature) for feature in view.windows})
         kept = {feature.column: Kept(column=feature.column, dtype=feature.dtype) for feature in view.columns}
         return cls(
             delay_us=view.delay,
             hops=tuple(Hops(hop_us=hop, reach_us=reach[hop]) for hop in sorted(reach)),
-            measures=tuple(sorted(measures)),
+            measures=tuple(sorted({measure for each in aggregates for measure in each.measures})),
             columns=tuple(kept.values()),
+            aggregates=tuple(aggregates),
             floats=tuple(sorted({feature.column for feature in view.windows if feature.floats})),
         )
+
+    @property
+    def windows(self) -> tuple[tuple[int, int], ...]:
+        """(over_us, hop_us) of each window, once."""
+        return tuple(dict.fromkeys((each.over_us, each.hop_us) for each in self.aggregates))
 
     @property
     def fingerprint(self) -> int:
@@ -74,4 +108,4 @@ class Layout:
 
 def measures_of_feature(feature: Feature) -> tuple[Measure, ...]:
     """The measures of which a window feature is finalized."""
-    return measures_of(feature.kind, feature.column, feature.resolution)
+    return measures_of(feature.kind, feature.column, feature.resolution if feature.floats else 1.0, feature.parameters)

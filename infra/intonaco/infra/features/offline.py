@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from intonaco.core.columns import Column
+from intonaco.core.columns import Column, Ragged
 from intonaco.core.schema import Field, Schema
 from intonaco.infra.compute.tables import AsofColumns, Events, TableEngine, WindowColumn, Windows
 from intonaco.infra.compute.timeline import is_expired
-from intonaco.infra.features.answer import NO_AGE, Answer, settle
+from intonaco.infra.features.answer import NO_AGE, Answer, settle, without
 from intonaco.infra.features.plan import Output, ViewPlan
 from intonaco.infra.features.views import FeatureView
 from intonaco.infra.storage.arrow import from_arrow
@@ -38,9 +38,10 @@ def read_offline(engine: TableEngine, plans: list[tuple[ViewPlan, FeatureView, S
     ages: dict[str, NDArray[np.int64]] = {}
     for number, (plan, _, _) in enumerate(plans):
         age, seen = _age(found[_AGE.format(number)])
-        expired = is_expired(age, plan.valid_for_us)
         for output in plan.outputs:
-            columns[output.name], statuses[output.name] = settle(_column(found.pop(output.name), output), seen, expired, output.default)
+            expired = is_expired(age, plan.limit_us(output))
+            column = without(_column(found.pop(output.name), output), expired)
+            columns[output.name], statuses[output.name] = settle(column, seen, expired, output.default)
             ages[output.name] = age
     return Answer(columns=columns, statuses=statuses, ages=ages)
 
@@ -84,5 +85,7 @@ def _age(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.bool_]]
 
 
 def _column(column: pa.ChunkedArray, output: Output) -> Column:
+    if output.kind == "last_k":  # a list is never null: one of nothing is empty
+        return Ragged.from_rows([np.array(row or [], dtype=output.dtype) for row in column.to_pylist()])
     schema = Schema((Field(output.name, output.dtype, nullable=True),))
     return from_arrow(pa.table({output.name: column}), schema)[output.name]

@@ -55,6 +55,10 @@ class ViewPlan:
     layout: Layout
     outputs: tuple[Output, ...]
 
+    def limit_us(self, output: Output) -> int | None:
+        """The age past which a feature is expired: its own limit or the view's, whichever is the less; None without one."""
+        return min((each for each in (self.valid_for_us, output.valid_for_us) if each is not None), default=None)
+
 
 @frozen(kw_only=True)
 class ReadPlan:

@@ -10,12 +10,13 @@ Stored value
 """
 
 import hashlib
+from collections.abc import Iterable
 from struct import Struct
 from zlib import crc32
 
 from intonaco.core.errors import CorruptError
 
-__all__ = ["LONGEST_WHOLE", "decode", "encode", "key_of", "stored_key"]
+__all__ = ["LONGEST_WHOLE", "VALUE", "decode", "decode_all", "encode", "encode_all", "is_whole", "key_of", "stored_key"]
 
 LONGEST_WHOLE = 400
 FORMAT = 1
@@ -23,6 +24,10 @@ _HEAD = Struct("<Bq")
 _LENGTH = Struct("<I")
 #: The CRC-32 of any bytes with their own CRC-32 behind them.
 _RESIDUE = 0x2144DF1C
+
+#: Where the value of a key that is kept whole lies in what is stored.
+VALUE = slice(_HEAD.size, -_LENGTH.size)
+_SHORTEST = _HEAD.size + _LENGTH.size
 
 _unpack = _HEAD.unpack_from  # looked up once: this is the hot path
 
@@ -41,9 +46,38 @@ def encode(key: bytes, order: int, value: bytes) -> bytes:
     return body + _LENGTH.pack(crc32(body, crc32(key)))
 
 
+def encode_all(keys: Iterable[bytes], entries: Iterable[tuple[int, bytes] | None]) -> list[tuple[bytes, bytes]]:
+    """The stored keys and values of entries, in one loop; those that are None are left out."""
+    head, tail, packed = _HEAD.pack, _LENGTH.pack, []
+    for key, entry in zip(keys, entries, strict=True):
+        if entry is None:
+            continue
+        order, value = entry
+        if len(key) > LONGEST_WHOLE:
+            packed.append((stored_key(key), encode(key, order, value)))
+        else:
+            body = head(FORMAT, order) + value
+            packed.append((b"\x00" + key, body + tail(crc32(body, crc32(key)))))
+    return packed
+
+
+def decode_all(keys: Iterable[bytes], stored: Iterable[bytes | None], where: object) -> list[tuple[int, bytes] | None]:
+    """As `decode`, in one loop; None where nothing is stored."""
+    found: list[tuple[int, bytes] | None] = []
+    add, unpack, check = found.append, _unpack, crc32
+    for key, value in zip(keys, stored, strict=True):
+        if value is None:
+            add(None)
+        elif len(key) <= LONGEST_WHOLE and check(value, check(key)) == _RESIDUE and len(value) >= 13 and value[0] == FORMAT:
+            add((unpack(value)[1], value[9:-4]))
+        else:
+            add(decode(key, value, where))
+    return found
+
+
 def decode(key: bytes, stored: bytes, where: object) -> tuple[int, bytes]:
     """The order and the value behind a key; CorruptError if they are not what was stored under it."""
-    if crc32(stored, crc32(key)) == _RESIDUE and len(stored) >= 13:
+    if crc32(stored, crc32(key)) == _RESIDUE and len(stored) >= _SHORTEST:
         form, order = _unpack(stored)
         if form == FORMAT:
             return order, stored[9:-4] if len(key) <= LONGEST_WHOLE else stored[13 + len(key) : -4]
@@ -51,6 +85,11 @@ def decode(key: bytes, stored: bytes, where: object) -> tuple[int, bytes]:
         f"{where}: the entry of key {key[:80]!r} is damaged",
         hint="delete the key and write it again; intonaco fsck lists what is damaged",
     )
+
+
+def is_whole(key: bytes, stored: bytes) -> bool:
+    """Whether these bytes are what was stored under a key, so that of a key of no more than 400 bytes the value is `stored[VALUE]`."""
+    return crc32(stored, crc32(key)) == _RESIDUE and stored[0] == FORMAT and len(stored) >= _SHORTEST
 
 
 def key_of(stored: bytes, value: bytes, where: object) -> bytes:

@@ -1,13 +1,13 @@
 """Keyed values, of which the one with the greater order wins."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.store import Store
 
-__all__ = ["Entry", "KeyValueStore", "SupportsDeadline"]
+__all__ = ["Entry", "KeyValueStore", "SupportsChange", "SupportsDeadline", "SupportsValues"]
 
 #: (order, value)
 Entry = tuple[int, bytes]
@@ -31,7 +31,11 @@ class KeyValueStore(Store):
 
     @abstractmethod
     def put(self, entries: Iterable[tuple[bytes, int, bytes]]) -> int:
-        """Store (key, order, value) entries, durable on return, and tell how many took effect; all or none is stored."""
+        """Store (key, order, value) entries, durable on return, and tell how many took effect.
+
+        Up to 1000 of together 1 MiB are stored, and seen, all or none. Of more, some may be stored if this raises: put them
+        again, for the order decides.
+        """
 
     @abstractmethod
     def delete(self, keys: Iterable[bytes]) -> None:
@@ -48,3 +52,22 @@ class SupportsDeadline(Protocol):
 
     def get_within(self, keys: Sequence[bytes], timeout_s: float) -> list[Entry | None]:
         """As `get`, but DeadlineError after this time, whatever the store does."""
+
+
+@runtime_checkable
+class SupportsChange(Protocol):
+    """A store in which reading entries and putting what they become is one turn, so that each is looked for once."""
+
+    def change(self, keys: Sequence[bytes], new: Callable[[Sequence[Entry | None]], Sequence[Entry | None]]) -> int:
+        """Put what `new` makes of the entries of these keys, None leaving one as it is; how many took effect, all or none.
+
+        Keys in ascending order are found sooner. Nobody else writes meanwhile; what `new` raises leaves all as it was.
+        """
+
+
+@runtime_checkable
+class SupportsValues(Protocol):
+    """A store near enough that what it costs to tell the orders too can be felt."""
+
+    def values(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """As `get`, without the orders."""

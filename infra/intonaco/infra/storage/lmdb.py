@@ -1,6 +1,6 @@
 """The embedded key-value store: an LMDB environment in a folder."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self, cast
 
@@ -9,7 +9,7 @@ from attrs import define, field
 
 from intonaco.core.errors import CorruptError, InvalidError, SettingsError
 from intonaco.core.urls import StoreUrl
-from intonaco.infra.storage.entries import LONGEST_WHOLE, decode, encode, key_of, stored_key
+from intonaco.infra.storage.entries import LONGEST_WHOLE, VALUE, decode, decode_all, encode, encode_all, is_whole, key_of, stored_key
 from intonaco.infra.storage.environments import AGAIN, STATE_KEY, Environment, acquire, explained_lmdb, release, told
 from intonaco.infra.storage.guarantees import HERE_ALONE, Guarantee
 from intonaco.infra.storage.keyvalue import Entry, KeyValueStore
@@ -34,6 +34,10 @@ class LmdbStore(KeyValueStore):
     path: Path
     _environment: Environment = field(repr=False)
     _closed: bool = field(default=False, init=False, repr=False)
+    _begin: Callable[[], lmdb.Transaction] = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._begin = self._environment.handle.begin
 
     @classmethod
     def open(cls, url: StoreUrl | str) -> Self:
@@ -60,6 +64,28 @@ class LmdbStore(KeyValueStore):
             raise told(error, where) from error
         return found
 
+    def values(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        found: list[bytes | None] = []
+        try:
+            with self._begin() as transaction:
+                get = cast("Callable[[bytes], bytes | None]", transaction.get)
+                for key in keys:
+                    if len(key) > LONGEST_WHOLE or (stored := get(b"\x00" + key)) is None or not is_whole(key, stored):
+                        found.append(self._carefully(transaction, key))
+                    else:
+                        found.append(stored[VALUE])
+        except lmdb.Error as error:
+            raise told(error, self.path) from error
+        return found
+
+    def _carefully(self, transaction: lmdb.Transaction, key: bytes) -> bytes | None:
+        """The value of a key that is long, absent or damaged."""
+        stored = cast("bytes | None", transaction.get(stored_key(key)))
+        if stored is None:
+            _check_sides(transaction, stored_key(key), self.path)
+            return None
+        return decode(key, stored, self.path)[1]
+
     def put(self, entries: Iterable[tuple[bytes, int, bytes]]) -> int:
         packed = [(key, order, value, encode(key, _checked(order), value)) for key, order, value in entries]
         where = self.path
@@ -74,6 +100,19 @@ class LmdbStore(KeyValueStore):
             if changed:
                 self._environment.stamp(transaction)
         return changed
+
+    def change(self, keys: Sequence[bytes], new: Callable[[Sequence[Entry | None]], Sequence[Entry | None]]) -> int:
+        with explained_lmdb(self.path), self._environment.write() as transaction:
+            old = decode_all(keys, _stored(transaction, keys, self.path), self.path)
+            newer = [
+                None if entry is None or (there is not None and entry <= there) else entry
+                for there, entry in zip(old, new(old), strict=True)
+            ]
+            changed = encode_all(keys, newer)
+            if changed:
+                transaction.cursor().putmulti(changed)
+                self._environment.stamp(transaction)
+        return len(changed)
 
     def delete(self, keys: Iterable[bytes]) -> None:
         with explained_lmdb(self.path), self._environment.write() as transaction:
@@ -131,17 +170,43 @@ def _checked(order: int) -> int:
     return order
 
 
-def _check_sides(transaction: lmdb.Transaction, under: bytes, path: Path) -> None:
+def _stored(transaction: lmdb.Transaction, keys: Sequence[bytes], path: Path) -> list[bytes | None]:
+    """What is stored under these keys; where some would stand between the same two entries, those are looked at once."""
+    found: list[bytes | None] = []
+    low, high = b"\xff", b""
+    get, add = transaction.get, found.append
+    for key in keys:
+        under = b"\x00" + key if len(key) <= LONGEST_WHOLE else stored_key(key)
+        if low < under < high:
+            add(None)
+            continue
+        stored = cast("bytes | None", get(under))
+        if stored is None:
+            low, high = _check_sides(transaction, under, path)
+        add(stored)
+    return found
+
+
+def _check_sides(transaction: lmdb.Transaction, under: bytes, path: Path) -> tuple[bytes, bytes]:
     """Raise CorruptError unless the entries on both sides of where this stored key would stand are whole and in order.
 
     A flipped bit in a key, or in the pages above, would else hide an entry: the search ends beside the damaged place.
+
+    Returns
+    -------
+    tuple
+        The stored keys between which it would stand.
     """
     cursor = transaction.cursor()
+    low, high = b"", b"\xff"
     beyond = cursor.set_range(under)
     if beyond:
-        _check_neighbour(_item(cursor), under, 1, path)
+        _check_neighbour(item := _item(cursor), under, 1, path)
+        high = item[0]
     if cursor.prev() if beyond else cursor.last():
-        _check_neighbour(_item(cursor), under, -1, path)
+        _check_neighbour(item := _item(cursor), under, -1, path)
+        low = item[0]
+    return low, high
 
 
 def _check_neighbour(item: tuple[bytes, bytes], under: bytes, side: int, path: Path) -> None:

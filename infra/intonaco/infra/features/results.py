@@ -1,0 +1,108 @@
+"""The results in an entry: the features of its entity just after the newest event, and until when they hold.
+
+A read whose cut lies after the newest event and before a window's end of validity takes the window's features as they are. Such
+a window is at its fullest: it loses hops as the cut moves on, and then the read merges what is left.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intonaco.infra.compute.algebra import NONE, finalize, unordered
+from intonaco.infra.compute.sketches import finalize_bins
+from intonaco.infra.compute.timeline import NEVER, tail
+from intonaco.infra.features.folding import event_rows, joined, merge_hops, merge_runs
+from intonaco.infra.features.layout import Aggregate
+from intonaco.infra.features.shape import ENDLESS, LATEST, Entries, HopRows, Shape, States, holds_floats
+
+__all__ = ["Finalized", "finalized", "results"]
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+#: Words of an aggregate, where each is null, and of a list the values of all, one behind the other, with the words as lengths.
+Finalized = tuple[Ints, Bools, Ints | None]
+
+
+def results(shape: Shape, entries: Entries) -> tuple[Ints, Bools, Ints, dict[int, Ints]]:
+    """Results, which of them are null, the moments until which windows hold, and the values of results that are lists.
+
+    Of shape (entities, results) twice and (entities, windows). A result that is a text is its position as in `pending`, one that
+    is a list its length.
+    """
+    count = len(entries.header)
+    words = np.full((count, len(shape.results)), NEVER, dtype=np.int64)
+    nulls = np.ones(words.shape, dtype=np.bool_)
+    untils = np.full((count, len(shape.windows)), ENDLESS, dtype=np.int64)
+    _columns(shape, entries, words, nulls)
+    lists: dict[int, Ints] = {}
+    if shape.windows and len(entries.owners):
+        hops = merge_hops(shape, joined(entries.hops, event_rows(shape, entries.owners, entries.pending, shape.hops_us)))
+        for number in range(len(shape.windows)):
+            lists |= _window(shape, number, entries.header[:, LATEST], hops, (words, nulls, untils))
+    return words, nulls, untils, lists
+
+
+def _columns(shape: Shape, entries: Entries, words: Ints, nulls: Bools) -> None:
+    """Columns of the newest event of each entity."""
+    if not shape.columns or not len(entries.owners):
+        return
+    first = np.flatnonzero(np.diff(entries.owners, prepend=-1))
+    values = entries.pending[first, 2 : 2 + shape.columns]
+    nulls[entries.owners[first], : shape.columns] = values == NEVER
+    if len(shape.floating):
+        values = values.copy()
+        values[:, shape.floating - 2] = unordered(values[:, shape.floating - 2], True).view(np.int64)
+    words[entries.owners[first], : shape.columns] = values
+
+
+def _window(shape: Shape, number: int, latest: Ints, hops: HopRows, into: tuple[Ints, Bools, Ints]) -> dict[int, Ints]:
+    """Fill in the results of one window; the values of those that are lists."""
+    over, hop = shape.windows[number]
+    lists = shape.hops_us.index(hop)
+    inside = np.flatnonzero(
+        (hops.groups % shape.lists == lists) & (hops.indices >= tail(latest + 1, over, hop)[hops.groups // shape.lists])
+    )
+    owners = hops.groups[inside] // shape.lists
+    starts = np.flatnonzero(np.diff(owners, prepend=-1))
+    measures, states = merge_runs(shape, hops.measures[inside], starts, _within(hops.states, inside, len(hops.groups)))
+    words, nulls, untils = into
+    found = owners[starts]
+    untils[found, number] = (hops.indices[inside[starts]] + 1) * hop + over
+    values = {}
+    for place, aggregate in enumerate(shape.layout.aggregates, start=shape.columns):
+        if (aggregate.over_us, aggregate.hop_us) == (over, hop):
+            words[found, place], nulls[found, place], listed = finalized(shape, aggregate, measures, states)
+            if listed is not None:
+                values[place] = listed
+    return values
+
+
+def _within(states: States, chosen: NDArray[np.intp], rows: int) -> States:
+    if not states:
+        return states
+    moved = np.full(rows, -1, dtype=np.int64)
+    moved[chosen] = np.arange(len(chosen))
+    return {number: (moved[places[moved[places] >= 0]], words[moved[places] >= 0]) for number, (places, words) in states.items()}
+
+
+def finalized(shape: Shape, aggregate: Aggregate, measures: Ints, states: States) -> Finalized:
+    """An aggregate of merged rows of measures: its words, where it is null, and the values of lists."""
+    numbers = [shape.layout.measures.index(measure) for measure in aggregate.measures]
+    count = len(measures)
+    if aggregate.kind == "last_k":
+        groups, rows = states[numbers[0]]
+        return np.bincount(groups, minlength=count), np.zeros(count, dtype=np.bool_), _values(aggregate, rows[:, 2])
+    if shape.layout.measures[numbers[0]].binned:
+        unit = 1.0 if aggregate.floats else aggregate.resolution
+        values, held = finalize_bins(aggregate.kind, aggregate.parameters, *states[numbers[0]], count, unit)
+    else:
+        values, held = finalize(
+            aggregate.kind, [measures[:, shape.place_of(number)] for number in numbers], aggregate.resolution, aggregate.floats
+        )
+    if holds_floats(aggregate):
+        return np.where(held, values.astype(np.float64), np.nan).view(np.int64), ~held, None
+    return np.where(held, values, NONE), ~held, None
+
+
+def _values(aggregate: Aggregate, codes: Ints) -> Ints:
+    """The values of a list as words: bits of floats, or whole numbers."""
+    return unordered(codes, True).view(np.int64) if aggregate.floats else codes

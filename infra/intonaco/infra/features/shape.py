@@ -1,0 +1,170 @@
+"""Where things lie in the online entries of a view, and the entries of some entities taken apart."""
+
+import numpy as np
+from attrs import define, field, frozen
+from numpy.typing import NDArray
+
+from intonaco.infra.features.layout import Aggregate, Kept, Layout
+
+__all__ = [
+    "BATCH",
+    "ENDLESS",
+    "FORMAT",
+    "HEADER",
+    "LATEST",
+    "NEWEST",
+    "NULLS",
+    "PENDING",
+    "PUSHED",
+    "TAG",
+    "TEXTS",
+    "UNTIL",
+    "WORDS",
+    "Entries",
+    "HopRows",
+    "Shape",
+    "States",
+    "ragged",
+]
+
+Ints = NDArray[np.int64]
+#: Of each measure that varies in length its states: the row of the hop or event of each word or row, ascending, and these.
+States = dict[int, tuple[Ints, Ints]]
+
+FORMAT = 2
+HEADER = 9
+TAG, LATEST, UNTIL, NULLS, NEWEST, BATCH, PUSHED, PENDING, WORDS = range(HEADER)
+#: A moment after all moments.
+ENDLESS = 2**63 - 1
+TEXTS = ("str", "bytes", "json")
+
+
+@frozen
+class Shape:
+    """Where things lie in the entries of a layout.
+
+    The head of an entry is of one length: header, results, the moments until which windows hold, counts, and what the newest
+    event has beside its time and columns, which are results.
+    """
+
+    layout: Layout
+    lists: int = field(init=False)
+    hops_us: tuple[int, ...] = field(init=False)
+    columns: int = field(init=False)
+    windows: tuple[tuple[int, int], ...] = field(init=False)
+    words: int = field(init=False)
+    places: tuple[int, ...] = field(init=False)
+    adding: NDArray[np.intp] = field(init=False, eq=False)
+    only_sums: bool = field(init=False)
+    varying: tuple[int, ...] = field(init=False)
+    texts: tuple[int, ...] = field(init=False)
+    floating: NDArray[np.intp] = field(init=False, eq=False)
+    tag: int = field(init=False)
+    untils: int = field(init=False)
+    counts: int = field(init=False)
+    first: int = field(init=False)
+    head: int = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        layout = self.layout
+        sizes = [measure.words for measure in layout.measures]
+        places = tuple(sum(sizes[:number]) for number in range(len(sizes)))
+        adding = [place for place, measure in zip(places, layout.measures, strict=True) if measure.adds]
+        untils = HEADER + len(layout.columns) + len(layout.aggregates)
+        counts = untils + len(layout.windows)
+        values = {
+            "lists": len(layout.hops),
+            "hops_us": tuple(each.hop_us for each in layout.hops),
+            "columns": len(layout.columns),
+            "windows": layout.windows,
+            "words": sum(sizes),
+            "places": places,
+            "adding": np.array(adding, dtype=np.intp),
+            "only_sums": len(adding) == sum(sizes),
+            "varying": tuple(number for number, measure in enumerate(layout.measures) if measure.varies),
+            "texts": tuple(2 + number for number, kept in enumerate(layout.columns) if kept.dtype in TEXTS),
+            "floating": np.array([2 + number for number, kept in enumerate(layout.columns) if holds_floats(kept)], dtype=np.intp),
+            "tag": (layout.fingerprint << 32 | FORMAT) - (1 << 64 if layout.fingerprint >> 31 else 0),
+            "untils": untils,
+            "counts": counts,
+            "first": counts + len(layout.hops),
+            "head": counts + len(layout.hops) + 1 + len(layout.measures),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def newest(self) -> int:
+        """Words of the newest event before the horizon."""
+        return 2 + self.columns if self.columns else 0
+
+    @property
+    def event(self) -> int:
+        """Words of a pending event."""
+        return 2 + self.columns + len(self.layout.measures)
+
+    @property
+    def results(self) -> tuple[Kept | Aggregate, ...]:
+        """What each result is of, in order."""
+        return (*self.layout.columns, *self.layout.aggregates)
+
+    def place_of(self, measure: int) -> int:
+        """The word of a hop that holds the value of a measure."""
+        return self.places[measure] + (2 if self.layout.measures[measure].by_time else 0)
+
+
+def holds_floats(result: Kept | Aggregate) -> bool:
+    """Whether the word of a result is the bits of a float."""
+    if isinstance(result, Kept):
+        return result.dtype.startswith("float")
+    return not result.whole and result.kind != "last_k"
+
+
+@frozen(eq=False)
+class HopRows:
+    """Hops with their measures.
+
+    Parameters
+    ----------
+    groups, indices : shape (hops,)
+        Entity * lists + list, and the number of the hop.
+    measures : shape (hops, words)
+        Of each hop by itself; 0 in the words of measures that vary in length.
+    states
+        Of those measures; rows are hops.
+    """
+
+    groups: Ints
+    indices: Ints
+    measures: Ints
+    states: States
+
+
+@define(eq=False)
+class Entries:
+    """The entries of some entities, taken apart.
+
+    Parameters
+    ----------
+    header : shape (entities, HEADER)
+    hops
+        Ascending by group and number, each once.
+    newest : shape (entities, newest)
+        The newest event before the horizon; its time is NEVER where there is none.
+    owners : shape (pending,)
+        The entity of each event at or after the horizon, ascending.
+    pending : shape (pending, event)
+        Event time, creation time, values, prepared measures; of each entity the newest first.
+    """
+
+    header: Ints
+    hops: HopRows
+    newest: Ints
+    owners: Ints
+    pending: Ints
+
+
+def ragged(counts: Ints) -> Ints:
+    """0, 1, ... for each count, one behind the other."""
+    ends = np.cumsum(counts)
+    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)

@@ -1,0 +1,141 @@
+"""Many entries of a view at once: results as one array, and those few that have to be merged one by one."""
+
+from collections.abc import Sequence
+from struct import Struct
+from typing import Any, cast
+
+import numpy as np
+from attrs import define, field, frozen
+from numpy.typing import NDArray
+
+from intonaco.infra.compute.timeline import NEVER
+from intonaco.infra.features.layout import Aggregate, Kept
+from intonaco.infra.features.shape import HEADER, LATEST, NULLS, TAG, TEXTS, WORDS, holds_floats
+from intonaco.infra.features.viewreader import ViewReader, other_layout, result_of
+
+__all__ = ["Found", "ViewRows"]
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+_FLOAT = Struct("<d")
+_INTEGER = Struct("<q")
+_NAN = int.from_bytes(_FLOAT.pack(float("nan")), "little")
+
+
+@frozen(eq=False)
+class Found:
+    """What was found for rows in the entries of a view.
+
+    Parameters
+    ----------
+    words : shape (wanted, rows)
+        Bits of floats, NaN where null; whole numbers, NEVER where null; without meaning for texts and lists.
+    texts
+        Texts and lists of the results that are such, by their number; None where null.
+    nulls : shape (wanted, rows)
+        None if there are none.
+    newest : shape (rows,)
+        The newest usable event; NEVER if there is none.
+    seen
+        Whether every row has one.
+    """
+
+    words: Ints
+    texts: dict[int, list[Any]]
+    nulls: Bools | None
+    newest: Ints
+    seen: bool
+
+
+@define(eq=False)
+class ViewRows:
+    """Finds the features of one view in many entries."""
+
+    reader: ViewReader
+    _places: NDArray[np.intp] = field(init=False)
+    _untils: NDArray[np.intp] = field(init=False)
+    _size: int = field(init=False)
+    _floats: Bools = field(init=False)
+    _texts: tuple[int, ...] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        shape = self.reader.shape
+        self._places = np.array([HEADER + place for place in self.reader.wanted], dtype=np.intp)
+        windows = sorted({window for window in self.reader.windows if window >= 0})
+        self._untils = np.array([shape.untils + window for window in windows], dtype=np.intp)
+        self._size = 8 * shape.counts
+        self._floats = np.array([[holds_floats(kind)] for kind in self.reader.kinds], dtype=np.bool_)
+        self._texts = tuple(number for number, kind in enumerate(self.reader.kinds) if is_text(kind))
+
+    def find(self, entries: Sequence[bytes | None], at_us: Ints) -> Found:
+        """What entries tell of their rows' moments; None is an entity of which nothing is known."""
+        size = self._size
+        try:
+            heads = b"".join([entry[:size] for entry in entries])  # type: ignore[index]
+        except TypeError:
+            return self._with_unknown(entries, at_us)
+        if len(heads) != size * len(entries):
+            raise other_layout(self.reader.plan.view)
+        return self._find(np.frombuffer(heads, dtype="<i8").reshape(len(entries), size >> 3).T, cast("Sequence[bytes]", entries), at_us)
+
+    def _find(self, head: Ints, entries: Sequence[bytes], at_us: Ints) -> Found:
+        if (head[TAG] != self.reader.shape.tag).any():
+            raise other_layout(self.reader.plan.view)
+        words, newest, seen = head[self._places], head[LATEST], True
+        merged = newest >= at_us - self.reader.shape.layout.delay_us
+        if len(self._untils):
+            merged |= at_us - self.reader.shape.layout.delay_us >= head[self._untils].min(axis=0)
+        texts = {number: self._read(number, entries, words[number], head[WORDS]) for number in self._texts}
+        nulls = bool(head[NULLS].any())
+        if merged.any():
+            newest = newest.copy()
+            for row in np.flatnonzero(merged).tolist():
+                values, newest[row] = self.reader.values(entries[row], int(at_us[row]))
+                self._put(words, texts, row, values)
+                nulls = nulls or None in values
+            seen = bool((newest != NEVER).all())
+        return Found(words, texts, self._nulls(words, texts) if nulls else None, newest, seen)
+
+    def _read(self, number: int, entries: Sequence[bytes], words: Ints, sizes: Ints) -> list[Any]:
+        """The values of a result that is a text or a list."""
+        kind = self.reader.kinds[number]
+        return [result_of(kind, *each) for each in zip(words.tolist(), entries, sizes.tolist(), strict=True)]
+
+    def _put(self, words: Ints, texts: dict[int, list[Any]], row: int, values: Sequence[Any]) -> None:
+        for number, value in enumerate(values):
+            if number in texts:
+                texts[number][row] = value
+            elif not self._floats[number, 0]:
+                words[number, row] = NEVER if value is None else value
+            else:
+                words[number, row] = _NAN if value is None else _INTEGER.unpack(_FLOAT.pack(value))[0]
+
+    def _nulls(self, words: Ints, texts: dict[int, list[Any]]) -> Bools:
+        nulls: Bools = np.where(self._floats, np.isnan(words.view(np.float64)), words == NEVER)
+        for number, values in texts.items():
+            nulls[number] = [value is None for value in values]
+        return nulls
+
+    def _with_unknown(self, entries: Sequence[bytes | None], at_us: Ints) -> Found:
+        known = [row for row, entry in enumerate(entries) if entry is not None]
+        all_rows = self.nothing(len(entries))
+        if known:
+            assert all_rows.nulls is not None
+            found = self.find([entries[row] for row in known], at_us[known])
+            all_rows.words[:, known], all_rows.newest[known] = found.words, found.newest
+            all_rows.nulls[:, known] = False if found.nulls is None else found.nulls
+            for number, values in found.texts.items():
+                for row, value in zip(known, values, strict=True):
+                    all_rows.texts[number][row] = value
+        return all_rows
+
+    def nothing(self, rows: int) -> Found:
+        """What is found for rows of which nothing is known."""
+        words = np.where(self._floats, _NAN, NEVER) + np.zeros(rows, dtype=np.int64)
+        texts: dict[int, list[Any]] = {number: [None] * rows for number in self._texts}
+        return Found(words, texts, np.ones(words.shape, dtype=np.bool_), np.full(rows, NEVER, dtype=np.int64), False)
+
+
+def is_text(kind: Kept | Aggregate) -> bool:
+    """Whether a result is a text or a list, so that its word is a place among the bytes."""
+    return kind.dtype in TEXTS if isinstance(kind, Kept) else kind.kind == "last_k"
