@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -6,14 +8,21 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from intonaco.core import Columns, Masked, Ragged
-from intonaco.core.columns import concatenate, present, rows_of, take
+from intonaco.core.columns import check_column, concatenate, present, rows_of, take
 from intonaco.core.errors import SchemaError
+from intonaco.core.schema import Field
 
 ROWS = st.lists(st.lists(st.integers(-9, 9), max_size=4), max_size=6)
 
 
 def ragged(rows: list[list[int]]) -> Ragged:
     return Ragged(np.array([value for row in rows for value in row], np.int32), np.cumsum([0, *map(len, rows)]))
+
+
+def objects(*values: object) -> NDArray[np.object_]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
 
 
 def lists(column: object) -> list[list[int]]:
@@ -123,3 +132,35 @@ def test_rows_are_counted_and_must_agree() -> None:
     assert rows_of({"a": np.arange(3), "b": ragged([[], [], []])}) == 3
     with pytest.raises(SchemaError, match="the request: columns differ in length"):
         rows_of({"a": np.arange(3), "b": np.arange(2)}, "the request")
+
+
+@pytest.mark.parametrize("held", ["0", "-999.99", "1E+2", "100.10000", "0E-9"])
+def test_decimals_within_their_digits_are_taken(held: str) -> None:
+    check_column(objects(Decimal(held)), Field("price", "decimal(5,2)"), 1, "the columns")
+
+
+@pytest.mark.parametrize(
+    ("held", "says"),
+    [
+        (Decimal("1000"), "more digits than it has"),
+        (Decimal("0.001"), "more digits than it has"),
+        (Decimal("NaN"), "where a decimal(5,2) was expected"),
+        (Decimal("Infinity"), "where a decimal(5,2) was expected"),
+        (1.5, "where a decimal(5,2) was expected"),
+    ],
+)
+def test_what_a_decimal_cannot_hold_is_refused(held: object, says: str) -> None:
+    with pytest.raises(SchemaError) as caught:
+        check_column(objects(Decimal("1"), held), Field("price", "decimal(5,2)"), 2, "the columns")
+    assert "row 1" in str(caught.value)
+    assert says in str(caught.value)
+
+
+def test_what_stands_at_a_missing_decimal_may_be_anything() -> None:
+    check_column(Masked(objects(None), np.array([True])), Field("price", "decimal(5,2)", nullable=True), 1, "the columns")
+
+
+@pytest.mark.parametrize("dtype", ["decimal", "decimal(0,0)", "decimal(39,2)", "decimal(2,3)", "decimal(5, 2)"])
+def test_decimals_of_impossible_digits_are_refused(dtype: str) -> None:
+    with pytest.raises(SchemaError, match="unknown type"):
+        Field("price", dtype)

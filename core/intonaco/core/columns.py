@@ -1,10 +1,11 @@
 """Columns: names to NumPy arrays, rows first.
 
-Text and images are `str` and `bytes` in arrays of dtype object. A missing value is NaN in a float column; any other
-nullable column is `Masked`. Rows of different lengths are `Ragged`.
+Text and images are `str` and `bytes`, decimals `decimal.Decimal`, in arrays of dtype object. A missing value is NaN in a float
+column; any other nullable column is `Masked`. Rows of different lengths are `Ragged`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from attrs import field, frozen
 from numpy.typing import NDArray
 
 from intonaco.core.errors import SchemaError
-from intonaco.core.fields import DTYPES, Field, suggestion
+from intonaco.core.fields import DTYPES, Field, decimal_digits, suggestion
 
 __all__ = ["Column", "Columns", "Masked", "Ragged", "check_column", "concatenate", "present", "rows_of", "take"]
 
@@ -164,6 +165,7 @@ def _joined(name: str, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 
 _OBJECTS = {"str": str, "json": str, "bytes": bytes}
+_OBJECT = np.dtype("object")
 _ARRAYS = {name: np.dtype("datetime64[us]" if name == "timestamp" else "object" if name in _OBJECTS else name) for name in DTYPES}
 
 
@@ -178,7 +180,9 @@ def check_column(column: Column, expected: Field, rows: int, where: str) -> None
     held = present(column)
     if not expected.nullable and not held.all():
         raise SchemaError(f"{where}: column {name!r} misses a value in row {int(np.argmin(held))} and is not nullable", field=name)
-    if expected.dtype in _OBJECTS:
+    if expected.dtype not in DTYPES:
+        _check_decimals(values, held if not isinstance(column, Ragged) else None, expected, where)
+    elif expected.dtype in _OBJECTS:
         _check_objects(values, held if not isinstance(column, Ragged) else None, expected, where)
 
 
@@ -192,8 +196,32 @@ def _check_shape(column: Column, expected: Field, where: str) -> None:
 
 
 def _check_dtype(values: NDArray[Any], expected: Field, where: str) -> None:
-    if values.dtype != _ARRAYS[expected.dtype]:
+    if values.dtype != _ARRAYS.get(expected.dtype, _OBJECT):
         raise SchemaError(f"{where}: column {expected.name!r} is {values.dtype}, expected {expected.dtype}", field=expected.name)
+
+
+def _check_decimals(values: NDArray[Any], held: NDArray[np.bool_] | None, expected: Field, where: str) -> None:
+    """Whether objects are decimals that the field's digits can hold; a missing row may hold anything."""
+    digits = decimal_digits(expected.dtype)
+    assert digits is not None, expected.dtype
+    places = np.arange(len(values)) if held is None else np.flatnonzero(held)
+    for place in places.tolist():
+        value = values[place]
+        if type(value) is not Decimal or not _fits(value, *digits):
+            reason = "more digits than it has" if type(value) is Decimal and value.is_finite() else f"where a {expected.dtype} was expected"
+            row = "" if held is None else f" in row {place}"
+            raise SchemaError(f"{where}: column {expected.name!r} holds {value!r}{row}, {reason}", field=expected.name)
+
+
+def _fits(value: Decimal, precision: int, scale: int) -> bool:
+    """Whether a decimal is kept exactly in so many digits, so many of them behind the point."""
+    _, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        return False  # infinity, or no number
+    number = "".join(map(str, digits)).lstrip("0")
+    kept = number.rstrip("0")
+    behind = -(exponent + len(number) - len(kept))
+    return not kept or (behind <= scale and len(kept) - behind <= precision - scale)
 
 
 def _check_objects(values: NDArray[Any], held: NDArray[np.bool_] | None, expected: Field, where: str) -> None:

@@ -5,6 +5,7 @@ A plan names its functions, so it is data and holds no code. Infra's own stand h
 """
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -54,6 +55,8 @@ class RowFunction:
 def as_floats(column: Column, name: str) -> Floats:
     """A numeric or time column as float64, NaN where it is missing."""
     values: Any = column.values if isinstance(column, Masked | Ragged) else column
+    if not isinstance(column, Ragged) and len(values) and isinstance(values[0], Decimal):
+        values = values.astype(np.float64)
     if isinstance(column, Ragged) or values.ndim != 1 or values.dtype.kind not in "biufM":
         raise SchemaError(f"column {name!r} is {values.dtype}, expected numbers or times", field=name)
     floats = (values.astype("datetime64[us]").astype(np.int64) if values.dtype.kind == "M" else values).astype(np.float64)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,8 @@ def _zero(kind: pa.DataType) -> pa.Scalar:
         return pa.scalar(b"", pa.binary()).cast(kind)
     if pa.types.is_fixed_size_binary(kind):
         return pa.scalar(bytes(kind.byte_width), kind)
+    if pa.types.is_decimal(kind):
+        return pa.scalar(Decimal(0), kind)
     return pa.scalar(0, pa.int64() if kind.bit_width == 64 else pa.int32()).cast(kind)
 
 
@@ -102,10 +105,12 @@ def _flat(values: NDArray[Any], missing: NDArray[np.bool_] | None) -> pa.Array:
     return pa.array(values.astype(values.dtype.newbyteorder("=")), kind, mask=missing, from_pandas=False)
 
 
-def _object_kind(values: NDArray[Any]) -> pa.DataType:
+def _object_kind(values: NDArray[Any]) -> pa.DataType | None:
     kinds = {type(value) for value in values}
+    if kinds == {Decimal}:
+        return None  # of as many digits as it takes
     if not kinds <= {str} and not kinds <= {bytes}:
-        raise TypeError(f"it holds {', '.join(sorted(kind.__name__ for kind in kinds))}, expected str alone or bytes alone")
+        raise TypeError(f"it holds {', '.join(sorted(kind.__name__ for kind in kinds))}, expected str, bytes or decimals alone")
     return pa.large_binary() if bytes in kinds else pa.large_string()
 
 

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import Field, Schema, suggestion
-from intonaco.infra.serving.tensors import DATATYPES, Tensor
+from intonaco.infra.serving.tensors import Tensor, datatype_of
 
 __all__ = ["Output", "encode_answer", "encode_error", "metadata", "select"]
 
@@ -32,7 +32,7 @@ class Output:
     def of(cls, field: Field, values: list[Any], *, apart: bool = False) -> "Output":
         """A column of this field; `apart` says that its rows go to several requests."""
         head, tail = _around(field)
-        datatype = DATATYPES[field.dtype]
+        datatype = datatype_of(field)
         # The JSON of numbers holds no comma, so the rows are written in one go and cut.
         texts = _ENCODER.encode(values)[1:-1].split(b",") if apart and not field.shape and datatype != "BYTES" else ()
         return cls(field.name, datatype, field.shape, values, head, tail, texts)
@@ -52,7 +52,7 @@ def _around(field: Field) -> tuple[bytes, bytes]:
     """What stands before the number of rows, and between that and the values; the same for every answer."""
     lengths = "".join(f",{length}" for length in field.shape)
     head = b'{"name":%b,"shape":[' % _ENCODER.encode(field.name)
-    return head, f'{lengths}],"datatype":"{DATATYPES[field.dtype]}","data":'.encode()
+    return head, f'{lengths}],"datatype":"{datatype_of(field)}","data":'.encode()
 
 
 def _flattened(values: list[Any], depth: int) -> list[Any]:

@@ -8,7 +8,7 @@ from attrs import evolve, field, frozen
 
 from intonaco.core.columns import Column, Columns, Masked, check_column, present, rows_of
 from intonaco.core.errors import SchemaError
-from intonaco.core.schema import Field, Schema
+from intonaco.core.schema import DTYPES, Field, Schema
 
 __all__ = ["Servable", "Signature"]
 
@@ -28,7 +28,8 @@ class _Expected:
     allowed: frozenset[str] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "dtype", np.dtype(_DTYPES.get(self.wanted.dtype, self.wanted.dtype)))
+        plain = self.wanted.dtype if self.wanted.dtype in DTYPES else "object"
+        object.__setattr__(self, "dtype", np.dtype(_DTYPES.get(self.wanted.dtype, plain)))
         object.__setattr__(self, "kind", _OBJECTS.get(self.wanted.dtype))
         object.__setattr__(self, "shape", self.wanted.shape)
         object.__setattr__(self, "may_be_nan", self.wanted.nullable or self.dtype.kind != "f")
@@ -39,6 +40,8 @@ class _Expected:
         if type(column) is not np.ndarray or column.dtype != self.dtype or column.shape[1:] != self.shape or len(column) != rows:
             return False
         kind = self.kind
+        if self.wanted.dtype not in DTYPES:
+            return False  # the digits of decimals are looked at one by one
         if kind is not None:
             return all(type(value) is kind for value in column.ravel().tolist())
         return self.may_be_nan or not np.isnan(column).any()

@@ -3,7 +3,9 @@
 import base64
 import binascii
 import math
+import re
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Annotated, Any
 
 import attrs
@@ -15,9 +17,9 @@ from intonaco.core.columns import Column, Masked, Ragged
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import Field
 
-__all__ = ["DATATYPES", "Tensor", "listed"]
+__all__ = ["DATATYPES", "Tensor", "datatype_of", "listed"]
 
-#: Types of columns to datatypes of the Open Inference Protocol.
+#: Types of columns to datatypes of the Open Inference Protocol; decimals are BYTES that hold them as text.
 DATATYPES = {
     "bool": "BOOL",
     **{f"{sign}int{bits}": f"{sign}int{bits}".upper() for sign in ("", "u") for bits in (8, 16, 32, 64)},
@@ -28,12 +30,18 @@ DATATYPES = {
     "bytes": "BYTES",
     "timestamp": "INT64",
 }
+_DECIMAL = re.compile(r"[+-]?\d{1,38}(\.\d{1,38})?")
 _LARGEST = {"float32": float(np.finfo(np.float32).max), "uint64": 2.0**64}
+
+
+def datatype_of(field: Field) -> str:
+    """The protocol's name of the type of a field."""
+    return DATATYPES.get(field.dtype, "BYTES")
 
 
 def _element(dtype: str) -> Any:
     """The type that msgspec holds one JSON value of this type to."""
-    if dtype in ("str", "json", "bytes"):
+    if dtype in ("str", "json", "bytes") or dtype not in DATATYPES:
         return str
     if dtype == "bool" or dtype.startswith("float"):
         return bool if dtype == "bool" else float
@@ -66,7 +74,7 @@ class Tensor:
     @property
     def datatype(self) -> str:
         """The protocol's name of the type."""
-        return DATATYPES[self.field.dtype]
+        return datatype_of(self.field)
 
     @property
     def shape(self) -> list[int]:
@@ -87,6 +95,10 @@ class Tensor:
 
     def _array(self, values: list[Any]) -> NDArray[Any]:
         dtype = self.field.dtype
+        if dtype not in DATATYPES:
+            decimals = np.empty(len(values), dtype=object)
+            decimals[:] = [Decimal(value or 0) for value in values]
+            return decimals
         if dtype in ("str", "json", "bytes"):
             array = np.empty(len(values), dtype=object)
             array[:] = [base64.b64decode(value or "") for value in values] if dtype == "bytes" else values
@@ -102,6 +114,8 @@ class Tensor:
             return self._check_categories
         if self.field.dtype in _LARGEST:
             return self._check_range
+        if self.field.dtype not in DATATYPES:
+            return self._check_decimals
         return self._check_base64 if self.field.dtype == "bytes" else None
 
     def _check_categories(self, values: list[Any]) -> None:
@@ -118,6 +132,12 @@ class Tensor:
             if value is not None and (abs(value) >= limit if self.field.dtype == "uint64" else abs(value) > limit):
                 raise SchemaError(f"input {self.field.name!r} is {value!r}, too large for {self.datatype}", field=self.field.name)
 
+    def _check_decimals(self, values: list[Any]) -> None:
+        for value in values:
+            if value is not None and not _DECIMAL.fullmatch(value):
+                name, hint = self.field.name, "decimals travel in JSON as text: '12.50'"
+                raise SchemaError(f"input {name!r} is {value[:60]!r}, no {self.field.dtype}", hint=hint, field=name)
+
     def _check_base64(self, values: list[Any]) -> None:
         try:
             for value in values:
@@ -130,10 +150,11 @@ class Tensor:
 def listed(column: Column) -> list[Any]:
     """A column as plain values, one per row, None where it is missing; NaN stays, and is written as null."""
     if isinstance(column, Ragged):
-        return [column[row].tolist() for row in range(len(column))]
+        return [listed(column[row]) for row in range(len(column))]
     if isinstance(column, Masked):
         values = listed(column.values)
         return [None if gone else value for value, gone in zip(values, column.missing.tolist(), strict=True)]
     if column.dtype.kind == "M":
         return list(column.astype("datetime64[us]").view("int64").tolist())
-    return list(column.tolist())
+    values = list(column.tolist())
+    return [format(value, "f") for value in values] if values and isinstance(values[0], Decimal) else values

@@ -5,6 +5,7 @@ column becomes null, and null becomes NaN. A table may hold both apart; columns 
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -203,7 +204,7 @@ def _values(array: pa.Array, field: Field) -> NDArray[Any]:
     if field.dtype == "timestamp":
         return np.asarray(array.cast(pa.int64()).fill_null(0).to_numpy()).view("datetime64[us]")
     if field.dtype[:5] != "float" and array.null_count:
-        array = array.fill_null(_BLANK[field.dtype](0))
+        array = array.fill_null(_BLANK.get(field.dtype, Decimal)(0))
     return np.asarray(array.to_numpy(zero_copy_only=False))
 
 

@@ -7,11 +7,12 @@ import pyarrow as pa
 from attrs import evolve
 
 from intonaco.core.errors import InvalidError, SchemaError
+from intonaco.core.fields import decimal_digits
 from intonaco.core.schema import Field, Schema
 
-__all__ = ["PRIVATE", "SCALARS", "arrow_field", "arrow_schema", "arrow_type", "is_private", "schema_of"]
+__all__ = ["PRIVATE", "SCALARS", "arrow_field", "arrow_schema", "arrow_type", "is_private", "scalar_type", "schema_of"]
 
-#: The Arrow type of one value.
+#: The Arrow type of one value; `scalar_type` knows decimals too.
 SCALARS: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
     "int8": pa.int8(),
@@ -41,16 +42,22 @@ _DECLARED = b"intonaco.field"
 _HINTS = (
     (pa.types.is_timestamp, "cast it to timestamp('us', tz='UTC')"),
     (pa.types.is_date, "cast it to timestamp('us', tz='UTC')"),
-    (pa.types.is_decimal, "cast it to int64 in the smallest unit, or to float64"),
+    (pa.types.is_decimal, "cast it to decimal128 of at most 38 digits, none of them before the units"),
     (pa.types.is_null, "cast it to the type that its values will have"),
     (pa.types.is_struct, "make each of its fields a column"),
     (pa.types.is_float16, "cast it to float32"),
 )
 
 
+def scalar_type(dtype: str) -> pa.DataType:
+    """The Arrow type of one value."""
+    digits = decimal_digits(dtype)
+    return SCALARS[dtype] if digits is None else pa.decimal128(*digits)
+
+
 def arrow_type(field: Field) -> pa.DataType:
     """The one Arrow type in which a field's column is kept and given back."""
-    scalar = SCALARS[field.dtype]
+    scalar = scalar_type(field.dtype)
     if field.categories:
         return pa.dictionary(pa.int32(), pa.string())
     if not field.shape:
@@ -79,7 +86,7 @@ def schema_of(data: pa.Table | pa.Schema) -> Schema:
     Raises
     ------
     SchemaError
-        A type has no place in a schema, such as nanoseconds, a time without zone or a decimal: the message names the column.
+        A type has no place in a schema, such as nanoseconds or a time without zone: the message names the column.
     """
     arrow = data if isinstance(data, pa.Schema) else data.schema
     fields = []
@@ -127,6 +134,8 @@ def _taken_apart(column: pa.Field, kind: pa.DataType) -> tuple[str, tuple[int, .
         kind = kind.value_type
         if kind not in _DTYPES or _DTYPES[kind] != "str":
             raise _unknown(column, column.type)
+    if pa.types.is_decimal(kind) and kind.precision <= 38 and 0 <= kind.scale <= kind.precision:
+        return f"decimal({kind.precision},{kind.scale})", ()
     if kind not in _DTYPES:
         raise _unknown(column, kind)
     return _DTYPES[kind], ()

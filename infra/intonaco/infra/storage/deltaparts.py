@@ -9,7 +9,7 @@ from attrs import evolve
 from intonaco.core.errors import CorruptError, SchemaError
 from intonaco.core.schema import Field, Schema
 from intonaco.infra.storage.arrow import conform
-from intonaco.infra.storage.arrowtypes import SCALARS
+from intonaco.infra.storage.arrowtypes import scalar_type
 
 __all__ = ["check_delta_names", "delta_schema", "read_rows", "rows_as_parquet"]
 
@@ -52,7 +52,7 @@ def delta_schema(schema: Schema) -> dict[str, object]:
 
 def _delta_type(field: Field) -> object:
     if not field.shape:
-        return _DELTA[_WIDER.get(field.dtype, field.dtype)]
+        return _DELTA.get(_WIDER.get(field.dtype, field.dtype), field.dtype)  # a decimal is called the same
     inner = evolve(field, shape=field.shape[1:] if field.shape[0] == -1 else ())
     return {"type": "array", "elementType": _delta_type(inner), "containsNull": True}
 
@@ -60,7 +60,7 @@ def _delta_type(field: Field) -> object:
 def _stored_type(field: Field) -> pa.DataType:
     if field.shape:
         return pa.list_(_stored_type(evolve(field, shape=field.shape[1:] if field.shape[0] == -1 else ())))
-    return _UINT64 if field.dtype == "uint64" else SCALARS[_WIDER.get(field.dtype, field.dtype)]
+    return _UINT64 if field.dtype == "uint64" else scalar_type(_WIDER.get(field.dtype, field.dtype))
 
 
 def rows_as_parquet(rows: pa.Table, schema: Schema) -> memoryview:
@@ -94,14 +94,14 @@ def _cast(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray:
     if field.categories:
         return column
     if not field.shape:
-        return column.cast(SCALARS[field.dtype])
+        return column.cast(scalar_type(field.dtype))
     return column.cast(_logical(field))
 
 
 def _logical(field: Field) -> pa.DataType:
     """The list type of a field, without the names that an extension type would add."""
     if not field.shape:
-        return SCALARS[field.dtype]
+        return scalar_type(field.dtype)
     if field.shape[0] == -1:
         return pa.list_(_logical(evolve(field, shape=field.shape[1:])))
-    return pa.list_(SCALARS[field.dtype], prod(field.shape))
+    return pa.list_(scalar_type(field.dtype), prod(field.shape))

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ def value_digest(table: pa.Table) -> str:
     """SHA-256 over the rows' values, column by column; names and types belong to the schema and are not in it.
 
     Of each column: its number of nulls, one byte per row that tells whether it is there if any is not, then the values,
-    blank where null: numbers as little-endian, text as lengths (int64) and bytes, lists as lengths and the digest of their
-    elements. Floats are compared by their bits.
+    blank where null: numbers as little-endian, decimals as whole multiples of their least unit, text as lengths (int64) and
+    bytes, lists as lengths and the digest of their elements. Floats are compared by their bits.
     """
     total = hashlib.sha256(f"intonaco values 1 {table.num_rows} {table.num_columns}\n".encode())
     for column in table.columns:
@@ -62,12 +63,21 @@ def _value_blocks(chunks: list[pa.Array]) -> Iterator[Any]:
 
 def _bytes(array: pa.Array) -> memoryview:
     """The values of a column of numbers, blank where null."""
+    if pa.types.is_decimal(array.type):
+        return _whole(array)
     if pa.types.is_timestamp(array.type):
         array = array.cast(pa.int64())
     if array.null_count:
         array = array.fill_null(pa.scalar(0, pa.int64()).cast(array.type))
     values: NDArray[Any] = np.ascontiguousarray(array.to_numpy(zero_copy_only=False))
     return values.data.cast("B") if len(values) else memoryview(b"")
+
+
+def _whole(array: pa.Array) -> memoryview:
+    """Decimals as whole multiples of their least unit, 16 bytes each."""
+    filled = array.fill_null(Decimal(0)) if array.null_count else array
+    data = filled.buffers()[1]
+    return memoryview(data)[filled.offset * 16 : (filled.offset + len(filled)) * 16] if data is not None else memoryview(b"")
 
 
 def _offsets(array: pa.Array) -> NDArray[np.int32]:

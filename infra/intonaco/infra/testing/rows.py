@@ -1,12 +1,14 @@
 """Schemas and rows of every kind, hard values among them, for hypothesis."""
 
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from intonaco.core.schema import Field, Schema
+from intonaco.core.schema import DTYPES, Field, Schema
 from intonaco.infra.storage.arrow import conform
+from intonaco.infra.storage.arrowtypes import scalar_type
 
 __all__ = ["fields", "tables"]
 
@@ -29,6 +31,8 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "str": st.sampled_from(_WORDS) | st.text(max_size=5),
     "bytes": st.binary(max_size=5) | st.sampled_from([b"", b"\0", b"\xff" * 300]),
     "timestamp": _integers(-(2**62), 2**62),
+    "decimal(5,2)": st.decimals(-999, 999, places=2),
+    "decimal(38,0)": st.integers(1 - 10**38, 10**38 - 1).map(Decimal),
     "json": st.sampled_from(["null", "{}", '{"a": [1, 2.5, "ü"]}']),
 }
 _NAMES = ("a", "b", "a.b", "ü", "with space", "n/0", "list", "element")
@@ -37,8 +41,10 @@ _SHAPES = [(), (), (), (1,), (3,), (2, 2), (-1,), (-1, 2)]
 
 def fields(name: str) -> st.SearchStrategy[Field]:
     """Fields of this name."""
-    dtypes, shapes = st.sampled_from(sorted(_VALUES)), st.sampled_from(_SHAPES)
-    plain = st.builds(Field, st.just(name), dtypes, nullable=st.booleans(), shape=shapes)
+    dtypes, shapes = st.sampled_from(sorted(DTYPES)), st.sampled_from(_SHAPES)
+    plain = st.builds(Field, st.just(name), dtypes, nullable=st.booleans(), shape=shapes) | st.builds(
+        Field, st.just(name), st.sampled_from(["decimal(5,2)", "decimal(38,0)"]), nullable=st.booleans()
+    )
     words = st.lists(st.sampled_from(_WORDS), min_size=1, max_size=4, unique=True)
     return plain | st.builds(
         Field, st.just(name), st.just("str"), nullable=st.booleans(), categories=words, unit=st.sampled_from(["", "m"])
@@ -68,7 +74,7 @@ def _flat(field: Field) -> tuple[int, ...]:
 
 def _array(field: Field, rows: list[Any]) -> pa.Array:
     kind = {"timestamp": pa.int64(), "str": pa.string(), "json": pa.string(), "bytes": pa.binary(), "bool": pa.bool_()}.get(field.dtype)
-    kind = kind or pa.type_for_alias(field.dtype)
+    kind = kind or scalar_type(field.dtype)
     final = pa.timestamp("us", tz="UTC") if field.dtype == "timestamp" else kind
     for length in reversed(_flat(field)):
         kind, final = (pa.list_(kind), pa.list_(final)) if length == -1 else (pa.list_(kind, length), pa.list_(final, length))

@@ -30,7 +30,7 @@ REFUSED: dict[str, pa.Array] = {
     "a time of another zone": pa.array([1], pa.timestamp("us", "Europe/Berlin")),
     "milliseconds": pa.array([1], pa.timestamp("ms", "UTC")),
     "a date": pa.array([1], pa.date32()),
-    "a decimal": pa.array([Decimal("1.10")]),
+    "a decimal of more than 38 digits": pa.array([Decimal("1.10")], pa.decimal256(39, 2)),
     "a duration": pa.array([1], pa.duration("us")),
     "a time of day": pa.array([1], pa.time64("us")),
     "half precision": pa.array([1.0], pa.float16()),
