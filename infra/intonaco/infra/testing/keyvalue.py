@@ -9,13 +9,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from intonaco.core.errors import CorruptError, InvalidError
-from intonaco.infra.storage.keyvalue import KeyValueStore
+from intonaco.core.errors import CorruptError, DeadlineError, InvalidError
+from intonaco.infra.storage.keyvalue import KeyValueStore, SupportsDeadline
 
 __all__ = ["KeyValueStoreContract"]
 
 _LEAST, _GREATEST = -(2**63), 2**63 - 1
-_KEYS = st.binary(max_size=8) | st.sampled_from([b"", b"\x00", b"a" * 400, b"a" * 401, b"a" * 2000, b"a" * 1999 + b"b", b"\xff" * 511])
+#: Bytes that mean something in patterns, protocols and layouts.
+_SPECIAL = st.lists(st.sampled_from([b"*", b"?", b"[", b"]", b"\\", b"^", b"-", b":", b"\r\n", b"\x00", b"\x01", b"a"]), max_size=5).map(
+    b"".join
+)
+_KEYS = (
+    st.binary(max_size=8)
+    | _SPECIAL
+    | st.sampled_from([b"", b"\x00", b"a" * 400, b"a" * 401, b"a" * 2000, b"a" * 1999 + b"b", b"\xff" * 511])
+)
 _ORDERS = st.integers(-3, 3) | st.sampled_from([_LEAST, _GREATEST])
 _ENTRIES = st.lists(st.tuples(_KEYS, _ORDERS, st.binary(max_size=3)), max_size=12)
 
@@ -127,6 +135,35 @@ class KeyValueStoreContract:
         store.put([(space, 1, value)])
         assert store.get([space]) == [(1, value)]
 
+    def test_thousands_are_put_and_read_in_their_order(self, store: KeyValueStore, space: bytes) -> None:
+        entries = [(space + b"%d" % number, number, b"v" * (number % 300)) for number in range(3200)]
+        assert store.put(entries) == len(entries)
+        assert store.put(entries) == 0
+        keys = [key for key, _, _ in entries]
+        values = [(order, value) for _, order, value in entries]
+        assert store.get([*keys, space, *keys[::-1]]) == [*values, None, *values[::-1]]
+        store.delete(keys)
+        assert store.get(keys) == [None] * len(keys)
+
+    def test_no_part_of_a_thousand_entries_is_seen_alone(self, store: KeyValueStore, space: bytes) -> None:
+        keys = [space + b"%d" % number for number in range(1000)]
+        store.put([(key, 0, b"0") for key in keys])
+        done = threading.Event()
+        torn: list[object] = []
+
+        def read() -> None:
+            while not done.is_set():
+                seen = set(store.get(keys))
+                torn.extend([seen] if len(seen) > 1 else [])
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        for order in range(1, 11):
+            store.put([(key, order, b"%d" % order * 50) for key in keys])
+        done.set()
+        reader.join()
+        assert torn == []
+
     def test_a_scan_gives_every_entry_of_the_prefix_once(self, store: KeyValueStore, space: bytes) -> None:
         entries = {space + b"%05d" % number: (number, b"v%d" % number) for number in range(2500)}
         store.put([(key, order, value) for key, (order, value) in entries.items()])
@@ -210,6 +247,16 @@ class KeyValueStoreContract:
         store.delete([space])
         store.put([(space, 1, b"value")])
         assert store.get([space]) == [(1, b"value")]
+
+    def test_a_store_that_keeps_deadlines_answers_within_one_as_without(self, store: KeyValueStore, space: bytes) -> None:
+        if not isinstance(store, SupportsDeadline):
+            return  # one on this machine needs none
+        store.put([(space, 1, b"v")])
+        assert store.get_within([space, space + b"x"], 30.0) == [(1, b"v"), None]
+        assert store.get_within([], 30.0) == []
+        with pytest.raises(DeadlineError):
+            store.get_within([space], 0.0)
+        assert store.get_within([space], 30.0) == [(1, b"v")]
 
     def test_closing_twice_does_nothing(self, store: KeyValueStore) -> None:
         store.close()

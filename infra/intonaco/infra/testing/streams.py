@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intonaco.core.errors import CorruptError, InvalidError
-from intonaco.infra.storage.streams import Claimed, Stream, SupportsGroups
+from intonaco.infra.storage.streams import Claimed, Stream, SupportsGroups, SupportsTopics
 
 __all__ = ["StreamContract", "StreamGroupsContract"]
 
@@ -128,6 +128,37 @@ class StreamContract:
         assert sorted(ends) == list(range(2, 161, 2))
         for mine in range(4):
             assert [value for value in records if value.startswith(b"%d " % mine)] == [b"%d %d" % (mine, number) for number in range(40)]
+
+    def test_thousands_are_appended_and_read_in_their_order(self, store: Stream, topic: str) -> None:
+        values = [b"%d" % number for number in range(12_345)]
+        assert store.append(topic, values) == len(values)
+        assert store.read(topic, limit=10**6) == list(enumerate(values, 1))
+        assert [offset for offset, _ in store.read(topic, after=7000, limit=5000)] == list(range(7001, 12_001))
+
+    def test_topics_are_told_with_their_partitions(self, store: Stream, topic: str) -> None:
+        if not isinstance(store, SupportsTopics):
+            return
+        store.append(topic, [])
+        store.append(f"{topic}-b", [b"x"], partition=10)
+        store.append(f"{topic}-b", [b"x"], partition=2)
+        assert [each for each in store.topics() if each[0].startswith(topic)] == [(f"{topic}-b", 2), (f"{topic}-b", 10)]
+
+    def test_a_read_during_appends_and_trims_has_no_gap(self, store: Stream, topic: str) -> None:
+        done = threading.Event()
+
+        def write() -> None:
+            for number in range(60):
+                end = store.append(topic, [b"%d" % number] * 5)
+                store.trim(topic, end - 50)
+            done.set()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        while not done.is_set():
+            offsets = [offset for offset, _ in store.read(topic, limit=1000)]
+            assert offsets == list(range(offsets[0], offsets[-1] + 1)) if offsets else True
+        writer.join()
+        assert len(store.read(topic)) == 50
 
     def test_a_damaged_record_is_corrupt(self, store: Stream, topic: str) -> None:
         store.append(topic, [b"first", b"second", b"third"])
