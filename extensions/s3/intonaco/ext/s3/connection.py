@@ -10,6 +10,7 @@ import s3fs
 from aiobotocore.session import AioSession
 from attrs import define, field, frozen
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.handlers import add_expect_header
 from fsspec.asyn import sync
 
 from intonaco.core.errors import DeadlineError, IntonacoError, SettingsError, UnavailableError
@@ -54,7 +55,8 @@ class Connection:
 
     place: Place
     timeout_s: float
-    _files: Any = field(repr=False)
+    _files: s3fs.S3FileSystem = field(repr=False)  # when it goes, it takes the client with it
+    _client: Any = field(repr=False)
 
     @classmethod
     def open(cls, url: StoreUrl) -> Self:
@@ -67,18 +69,17 @@ class Connection:
             "max_pool_connections": _CONNECTIONS,
         }
         files = s3fs.S3FileSystem(**_environment(), config_kwargs=config, session=_session(), skip_instance_cache=True)
-        return cls(place, timeout_s, files)
+        client = sync(files.loop, files.set_session)
+        # Waiting for leave to send a body costs a round trip, and no time limit of the client bounds it; ours are small.
+        client.meta.events.unregister("before-call.s3", add_expect_header)
+        return cls(place, timeout_s, files, client)
 
     def run(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """What the coroutine function makes of the client.
 
         Raises what botocore raises; TimeoutError if a request goes on for longer than all its attempts may.
         """
-
-        async def connected() -> T:
-            return await work(await self._files.set_session())
-
-        result: T = sync(self._files.loop, connected)
+        result: T = sync(self._files.loop, work, self._client)
         return result
 
     async def bounded(self, request: Awaitable[T]) -> T:
@@ -94,9 +95,8 @@ class Connection:
             raise told(error, f"{self.place}: {what}") from error
 
     def close(self) -> None:
-        """Close the connections that are open; the next request opens them again."""
-        if self._files._s3 is not None:
-            sync(self._files.loop, self._files._s3.close)
+        """Close the connections that are open."""
+        sync(self._files.loop, self._client.close)
 
 
 @cache

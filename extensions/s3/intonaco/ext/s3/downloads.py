@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 
 from intonaco.ext.s3.connection import ATTEMPTS, Connection
 
@@ -10,21 +10,19 @@ __all__ = ["fetch"]
 
 
 async def fetch(connection: Connection, client: Any, name: str) -> bytes:
-    """The bytes of a blob; botocore's errors as they come. An answer that breaks off is asked for anew."""
-    for attempt in range(ATTEMPTS):
-        try:
-            return await _fetched(connection, client, name)
-        except ClientError:
-            raise
-        except (BotoCoreError, OSError):
-            if attempt == ATTEMPTS - 1:
-                raise
-    raise AssertionError("unreachable")
+    """The bytes of a blob; botocore's errors as they come.
 
-
-async def _fetched(connection: Connection, client: Any, name: str) -> bytes:
+    The client repeats a request that is not answered; one whose answer breaks off is repeated here.
+    """
     place = connection.place
-    answer = await connection.bounded(client.get_object(Bucket=place.bucket, Key=place.key(name)))
-    async with answer["Body"] as body:
-        data: bytes = await body.read()
-    return data
+    attempt = 1
+    while True:
+        answer = await connection.bounded(client.get_object(Bucket=place.bucket, Key=place.key(name)))
+        try:
+            async with answer["Body"] as body:
+                data: bytes = await body.read()
+            return data
+        except (BotoCoreError, OSError):
+            if attempt == ATTEMPTS:
+                raise
+            attempt += 1

@@ -4,6 +4,7 @@ import json
 import secrets
 import socket
 import sysconfig
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -34,6 +35,7 @@ class LocalS3:
 
     program: RunningProgram
     environ: dict[str, str] = field(repr=False)
+    _ports: tuple[int, ...] = field(repr=False)
 
     @classmethod
     def start(cls, folder: Path) -> Self:
@@ -55,7 +57,11 @@ class LocalS3:
             "AWS_REGION": _REGION,
         }
         command = _command(folder, ports, environ)
-        server = cls(RunningProgram(name="SeaweedFS", command=command, folder=folder, ready=lambda: _takes_a_write(environ)), environ)
+        server = cls(
+            RunningProgram(name="SeaweedFS", command=command, folder=folder, ready=lambda: _takes_a_write(environ)),
+            environ,
+            tuple(ports.values()),
+        )
         server.program.start()
         return server
 
@@ -72,10 +78,12 @@ class LocalS3:
     def stop(self) -> None:
         """End it; a second call does nothing."""
         self.program.stop()
+        self._remove_sockets()
 
     def kill(self) -> None:
         """End it as `kill -9` does."""
         self.program.kill()
+        self._remove_sockets()
 
     def restart(self) -> None:
         """Start it again, on the same ports and data."""
@@ -88,6 +96,12 @@ class LocalS3:
     def resume(self) -> None:
         """Let it go on."""
         self.program.resume()
+
+    def _remove_sockets(self) -> None:
+        """What the server leaves beside its folder."""
+        for port in (each + above for each in self._ports for above in (0, _SECOND)):
+            for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                left.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -144,8 +158,11 @@ def _takes_a_write(environ: dict[str, str]) -> bool:
         aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
         config=Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 1}),
     )
+    where = {"Bucket": "intonaco", "Key": ".ready"}
     try:
-        client.put_object(Bucket="intonaco", Key=".ready", Body=b"")
+        with suppress(client.exceptions.NoSuchKey, client.exceptions.NoSuchBucket):
+            client.get_object(**where)["Body"].read()  # after a restart, what was written before is there a while after the rest
+        client.put_object(**where, Body=b"ready")
     except (ClientError, BotoCoreError, OSError):
         return False
     finally:

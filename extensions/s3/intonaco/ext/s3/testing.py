@@ -13,8 +13,11 @@ __all__ = ["s3", "s3_server"]
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalS3]:
     """A server for all tests of a session."""
-    with LocalS3.start(tmp_path_factory.mktemp("s3")) as server:
+    server = LocalS3.start(tmp_path_factory.mktemp("s3"))
+    try:
         yield server
+    finally:
+        server.kill()  # a stop waits for connections, and nothing of this is kept
 
 
 @pytest.fixture

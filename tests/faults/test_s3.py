@@ -1,0 +1,228 @@
+"""PROMISES A1, A4, A5, A7 and A8's neighbours for blobs and tables on S3: killed writers, a server that dies, hangs or forgets, damage."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from intonaco.core.errors import CorruptError, IntonacoError, MissingError, UnavailableError
+from intonaco.ext.s3.blobs import S3BlobStore
+from intonaco.ext.s3.local import LocalS3
+from intonaco.ext.s3.proxy import Proxy
+from intonaco.ext.s3.tables import S3TableStore
+from intonaco.infra.lineage.collect import collect
+from intonaco.infra.storage.blobs import blob_name, get, put
+from intonaco.infra.workspace import Workspace
+
+pytest_plugins = ("intonaco.ext.s3.testing",)
+pytestmark = pytest.mark.slow
+
+_UPLOADER = """
+import sys
+from intonaco.ext.s3.blobs import S3BlobStore
+
+with S3BlobStore.open(sys.argv[1]) as store:
+    store.create("large", bytes(24 * 1024 * 1024))
+"""
+_COMMITTER = """
+import sys
+import pyarrow as pa
+from intonaco.ext.s3.tables import S3TableStore
+
+url, writer, commits = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+with S3TableStore.open(url) as store:
+    sys.stdin.readline()
+    for turn in range(commits):
+        version = store.write("default/t", pa.table({"writer": [writer] * 20, "turn": [turn] * 20})).version
+        print(version, writer, turn, flush=True)
+"""
+
+
+def _started(code: str, *arguments: object) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_of_an_upload_whose_writer_is_killed_nothing_is_seen_and_gc_takes_the_rest(
+    s3: str, s3_server: LocalS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent, killed = threading.Event(), threading.Event()
+
+    def seen(method: str, path: str) -> None:
+        if "partNumber=2" in path:
+            sent.set()
+            killed.wait(30)
+
+    with Proxy(environ=s3_server.environ, seen=seen) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.through["AWS_ENDPOINT_URL"])
+        writers = [_started(_UPLOADER, f"{s3}/{store}") for store in ("blobs", "tables")]
+        assert sent.wait(30)
+        time.sleep(1)
+        for writer in writers:
+            writer.kill()
+            writer.communicate(timeout=30)
+        killed.set()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.environ["AWS_ENDPOINT_URL"])
+    overrides = {"stores.blobs": f"{s3}/blobs", "stores.tables": f"{s3}/tables"}
+    with Workspace.open(tmp_path, overrides=overrides) as workspace:
+        assert list(workspace.blobs.names()) == []
+        with pytest.raises(MissingError):
+            workspace.blobs.read("large")
+        assert collect(workspace).removals == ()
+        gone = collect(workspace, older_than_s=-60).removals
+        assert [(each.store, each.what, each.name.partition("#")[0]) for each in gone] == [
+            ("blobs", "leftover", "large"),
+            ("tables", "leftover", "large"),
+        ]
+        assert collect(workspace, older_than_s=-60).removals == ()
+        workspace.blobs.create("large", b"again")
+
+
+def test_gc_leaves_young_blobs_and_takes_old_ones(s3: str, tmp_path: Path) -> None:
+    with Workspace.open(tmp_path, overrides={"stores.blobs": s3}) as workspace:
+        name = blob_name(put(workspace.blobs, b"nobody names it"))
+        assert collect(workspace).removals == ()
+        (gone,) = collect(workspace, older_than_s=-60).removals
+        assert (gone.name, gone.size_bytes) == (name, 15)
+        assert list(workspace.blobs.names()) == []
+
+
+def test_eight_writers_of_a_table_lose_nothing(s3: str) -> None:
+    writers = [_started(_COMMITTER, s3, writer, 5) for writer in range(8)]
+    said = [line.split() for process in writers for line in _go(process).communicate(timeout=120)[0].splitlines()]
+    assert sorted(int(version) for version, _, _ in said) == list(range(40))
+    with S3TableStore.open(s3) as store:
+        rows = store.read(store.snapshot("default/t")).to_pydict()
+    kept = list(zip(rows["writer"], rows["turn"], strict=True))
+    in_order = [(int(writer), int(turn)) for _, writer, turn in sorted(said, key=lambda each: int(each[0]))]
+    assert kept == [each for each in in_order for _ in range(20)]
+
+
+def _go(process: "subprocess.Popen[str]") -> "subprocess.Popen[str]":
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    return process
+
+
+@pytest.fixture
+def mortal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalS3]:
+    """A server of this test alone."""
+    server = LocalS3.start(tmp_path / "server")
+    try:
+        for name, value in server.environ.items():
+            monkeypatch.setenv(name, value)
+        yield server
+    finally:
+        server.kill()
+
+
+def test_what_was_acknowledged_survives_the_death_of_the_server(mortal: LocalS3) -> None:
+    acknowledged: list[int] = []
+    faults: list[IntonacoError] = []
+    with S3TableStore.open(f"{mortal.url}/t?timeout_s=1") as store:
+
+        def write() -> None:
+            try:
+                while True:
+                    store.write("default/t", pa.table({"n": [len(acknowledged)]}))
+                    acknowledged.append(len(acknowledged))
+            except IntonacoError as error:
+                faults.append(error)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        while len(acknowledged) < 20:
+            time.sleep(0.01)
+        mortal.kill()
+        began = time.monotonic()
+        writer.join(60)
+        assert time.monotonic() - began < 30
+        assert isinstance(faults[0], UnavailableError)
+        with pytest.raises(UnavailableError):
+            store.snapshot("default/t")
+        mortal.restart()
+        kept = store.read(store.snapshot("default/t"))["n"].to_pylist()
+        assert kept[: len(acknowledged)] == acknowledged
+        assert len(kept) <= len(acknowledged) + 1  # the last may have been made and not acknowledged
+        assert store.write("default/t", pa.table({"n": [-1]})).version == len(kept)
+
+
+def test_a_server_that_hangs_is_unavailable_in_bounded_time(mortal: LocalS3) -> None:
+    with S3BlobStore.open(f"{mortal.url}/b?timeout_s=0.5") as store:
+        store.create("a", b"kept")
+        mortal.pause()
+        for verb in (lambda: store.read("a"), lambda: store.create("b", b"new"), lambda: list(store.names())):
+            began = time.monotonic()
+            with pytest.raises(UnavailableError):
+                verb()
+            assert time.monotonic() - began < 15
+        mortal.resume()
+        assert store.read("a") == b"kept"
+
+
+def _damage(store: S3BlobStore, name: str) -> None:
+    data = bytearray(store.read(name))
+    data[len(data) // 2] ^= 1
+    place = store.connection.place
+    store.connection.ask("", lambda client: client.put_object(Bucket=place.bucket, Key=place.key(name), Body=bytes(data)))
+
+
+def test_damage_is_named_wherever_it_is(s3: str) -> None:
+    with S3TableStore.open(s3) as tables:
+        assert isinstance(tables.blobs, S3BlobStore)
+        blobs = tables.blobs
+        digest = put(blobs, b"content" * 100)
+        snapshot = tables.write("default/t", pa.table({"n": list(range(1000))}))
+        entry = next(blobs.names("default/t/_delta_log/"))
+        assert tables.damaged("default/t") == []
+        for name in (blob_name(digest), snapshot.parts[0].name):
+            _damage(blobs, name)
+        with pytest.raises(CorruptError, match=digest):
+            get(blobs, digest)
+        with pytest.raises(CorruptError, match=snapshot.parts[0].name):
+            tables.read(snapshot)
+        assert [snapshot.parts[0].name in line for line in tables.damaged("default/t")] == [True]
+        blobs.delete(snapshot.parts[0].name)
+        with pytest.raises(CorruptError, match="lacks a part"):
+            tables.read(snapshot)
+        _damage(blobs, entry)
+        with S3TableStore.open(s3) as other, pytest.raises(CorruptError, match=entry):
+            other.snapshot("default/t")
+
+
+def test_readers_in_other_processes_see_whole_versions_only(s3: str) -> None:
+    with S3TableStore.open(s3) as store:
+        store.write("default/t", pa.table({"n": [0]}))
+        readers = [_started(_READER, s3) for _ in range(2)]
+        assert [reader.stdout.readline() for reader in readers if reader.stdout] == ["reading\n"] * 2
+        for turn in range(1, 61):
+            store.write("default/t", pa.table({"n": [turn] * (turn + 1)}), mode="replace")
+        store.write("default/t", pa.table({"n": [-1]}), mode="replace")
+        said: list[dict[str, Any]] = [json.loads(process.communicate(timeout=60)[0]) for process in readers]
+    assert [each["torn"] for each in said] == [0, 0]
+    assert all(each["reads"] > 20 for each in said)
+
+
+_READER = """
+import json, sys
+from intonaco.ext.s3.tables import S3TableStore
+
+reads = torn = 0
+with S3TableStore.open(sys.argv[1]) as store:
+    print("reading", flush=True)
+    while True:
+        snapshot = store.snapshot("default/t")
+        values = store.read(snapshot)["n"].to_pylist()
+        if values == [-1]:
+            break
+        reads, torn = reads + 1, torn + (values != [snapshot.version] * (snapshot.version + 1))
+print(json.dumps({"reads": reads, "torn": torn}))
+"""
