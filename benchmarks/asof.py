@@ -4,6 +4,7 @@ import os
 
 os.environ["POLARS_MAX_THREADS"] = "1"  # before Polars is imported: both sides on one core, so that threads cost neither anything
 
+from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,11 +13,11 @@ import polars as pl
 import pyarrow as pa
 
 from benchmarks import flights
-from benchmarks.harness import Scale, compare, here
+from benchmarks.harness import Scale, alone, compare, here
 from intonaco.infra.compute.polars import PolarsTableEngine
 from intonaco.infra.compute.tables import AsofColumns, Events
 
-__all__ = ["joining"]
+__all__ = ["joining", "work"]
 
 _WEATHER = ("temp", "humid", "wind_dir", "wind_speed", "visib")
 _ARRIVAL = ("gain", "air_excess")
@@ -25,12 +26,26 @@ _HOUR_US = 3_600_000_000
 
 def joining(scale: Scale) -> None:
     """Two views, with `valid_for` and ties by creation time, from Arrow to Arrow."""
-    given = flights.read(2000 if scale.smoke else None)
+    limit = 2000 if scale.smoke else None
+    given = flights.read(limit)
     engine = PolarsTableEngine(cast("Any", SimpleNamespace(tables=None)))
     joins = [_weather(given), _arrivals(given)]
     _same(_by_hand(given), engine.asof_join(given.rows, "at", joins))
     systems = {"polars": here(lambda: _by_hand(given)), "intonaco": here(lambda: engine.asof_join(given.rows, "at", joins))}
     compare("asof", systems, n=given.rows.num_rows, rounds=scale(7), reach=1.5)
+    for name, copies in (("asof_alone", 1), ("asof_10m", scale(30))):
+        alike = {system: alone("asof:work", system, copies, limit or 0) for system in systems}
+        compare(name, alike, n=copies * given.rows.num_rows, rounds=scale(3), reach=1.5)
+
+
+def work(system: str, copies: str, limit: str) -> Callable[[], object]:
+    """The join by one system over the flights and as many years of them as there are copies."""
+    given = flights.read(int(limit) or None, int(copies))
+    if system == "polars":
+        return lambda: _by_hand(given)
+    engine = PolarsTableEngine(cast("Any", SimpleNamespace(tables=None)))
+    joins = [_weather(given), _arrivals(given)]
+    return lambda: engine.asof_join(given.rows, "at", joins)
 
 
 def _weather(given: flights.Flights) -> AsofColumns:

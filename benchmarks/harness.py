@@ -9,15 +9,16 @@ import json
 import os
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-__all__ = ["Sample", "Scale", "child", "compare", "here", "here_on"]
+__all__ = ["Sample", "Scale", "alone", "child", "compare", "here", "here_on", "once"]
 
 T = TypeVar("T")
 _OF_MACHINE = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "OPENBLAS_CORETYPE")
@@ -36,12 +37,19 @@ class Scale:
 
 @frozen
 class Sample:
-    """What one round of one system took."""
+    """What one round of one system took.
+
+    Parameters
+    ----------
+    added_mb
+        The most memory beyond what was held before the work began; 0 where that was not measured.
+    """
 
     cpu_s: float
     wall_s: float
     peak_mb: float
     n: int = 0
+    added_mb: float = 0.0
 
 
 Measure = Callable[[], Sample]
@@ -64,6 +72,29 @@ def here_on(made: Callable[[], T], work: Callable[[T], object]) -> Measure:
         return Sample(_cpu(after) - _cpu(before), wall, _peak_mb())
 
     return measure
+
+
+def alone(function: str, *given: object) -> Measure:
+    """Measures in a process of its own what `module:function` of the benchmarks makes of the words given: its work alone.
+
+    Neither system then finds memory that the other left behind.
+    """
+
+    def measure() -> Sample:
+        command = [sys.executable, "-m", "benchmarks.alone", function, *(str(each) for each in given)]
+        environment = {name: value for name, value in os.environ.items() if name not in _OF_MACHINE}
+        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
+        return Sample(**json.loads(done.stdout))
+
+    return measure
+
+
+def once(work: Callable[[], object]) -> Sample:
+    """What one call of a function took, and the memory that it added."""
+    _forget_peak()
+    before = _memory_mb("VmRSS:")
+    sample = here(work)()
+    return evolve(sample, added_mb=max(0.0, sample.peak_mb - before))
 
 
 def child(command: Sequence[object]) -> Measure:
@@ -105,6 +136,8 @@ def compare(
         line: dict[str, object] = {"bench": bench, "system": name, "n": best.n or n}
         line |= {"cpu_s": round(best.cpu_s, 6), "wall_s": round(best.wall_s, 6), "peak_mb": round(best.peak_mb, 1)}
         line["ratio"] = round(_each(best, n) / max(min(floor), 1e-12), 3)
+        if best.added_mb:
+            line |= {"added_mb": round(best.added_mb, 1), "ratio_added": round(best.added_mb / next(iter(samples.values()))[0].added_mb, 3)}
         line["ratio_median"] = round(median(_each(one, n) / max(other, 1e-12) for one, other in zip(found, floor, strict=True)), 3)
         if name == list(samples)[-1]:
             line |= {"reach": reach} if reach else {"reach_cpu_s": reach_cpu_s} if reach_cpu_s else {}
@@ -128,8 +161,12 @@ def _forget_peak() -> None:
 
 
 def _peak_mb() -> float:
+    return _memory_mb("VmHWM:")
+
+
+def _memory_mb(what: str) -> float:
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
