@@ -246,7 +246,7 @@ def test_a_store_that_refuses_writes_moves_no_watermark(filled: FeatureStore, mo
         if target == "hops":
             patched.setattr(materialization, "hop_rows", refused)
         else:
-            patched.setattr(OnlineWriter, "_put", refused)
+            patched.setattr(OnlineWriter, "write", refused)
         with pytest.raises(OSError, match="no space"):
             filled.materialize(VIEW, 40 * HOUR)
     assert Progress(filled.workspace.catalog, "default", "carrier_gain", 1, target).mark().until_us < 0

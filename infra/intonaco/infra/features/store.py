@@ -18,8 +18,9 @@ from intonaco.infra.features.examples import Examples
 from intonaco.infra.features.functions import AT
 from intonaco.infra.features.keys import view_prefix
 from intonaco.infra.features.labels import Labels
-from intonaco.infra.features.materialization import Materialized, materialize
+from intonaco.infra.features.materialization import Materialized, Wanted, materialize, silent
 from intonaco.infra.features.meaning import Definition
+from intonaco.infra.features.moves import Listener
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.progress import Mark, Progress
 from intonaco.infra.features.reader import OnlineReader
@@ -142,17 +143,27 @@ class FeatureStore:
         return training_set(engine, tables, self.feature_set(features), plan, given, sources, labels=names, at=moment)
 
     def materialize(
-        self, given: FeatureView | FeatureSet | str, until: "datetime | int", *, online: bool = True, version: int | None = None
+        self,
+        given: FeatureView | FeatureSet | str,
+        until: "datetime | int",
+        *,
+        online: bool = True,
+        version: int | None = None,
+        listener: Listener = silent,
     ) -> list[Materialized]:
         """Store the events before a moment, in hops and online, that are not stored yet; of a set, those of all its views.
 
-        Online entries are fed by materialization until the first push to a view, and by pushes from then on.
+        Online entries are fed by materialization until the first push to a view, and by pushes from then on. A run that was
+        cut short, by whatever, is gone on with by the next one; an error says from which row.
+
+        Parameters
+        ----------
+        listener
+            Hears after each piece how far it is.
         """
-        done = []
-        for view, number in self._views(given, version):
-            pushed = self._settled(view, number)
-            done.append(materialize(self.workspace, view, self.project, number, as_us(until), online=online and not pushed))
-        return done
+        views = self._views(given, version)
+        wanted = [Wanted(view=view, version=number, online=online and not self._settled(view, number)) for view, number in views]
+        return materialize(self.workspace, self.project, wanted, as_us(until), listener)
 
     def writer(self, views: Iterable[FeatureView | FeatureSet | str]) -> OnlineWriter:
         """Writes events to the entries of these views, for many pushes; from now on they are fed by pushes.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -10,32 +10,45 @@ from attrs import define, field, frozen
 from numpy.typing import NDArray
 
 from intonaco.core.errors import ConflictError, InvalidError
-from intonaco.infra.compute.algebra import NONE, ordered, prepare
+from intonaco.infra.compute.algebra import NONE, ordered
 from intonaco.infra.compute.arrays import column_of, numbers, times
-from intonaco.infra.features.entry import BATCH, PUSHED, Entries, Shape, decode, encode
+from intonaco.infra.compute.preparation import Preparation
+from intonaco.infra.features.entitykeys import EntityKeys
+from intonaco.infra.features.entry import decode, encode
 from intonaco.infra.features.folding import fold
-from intonaco.infra.features.keys import entity_key, view_prefix
+from intonaco.infra.features.keys import view_prefix
 from intonaco.infra.features.layout import Layout
+from intonaco.infra.features.shape import BATCH, PUSHED, Entries, Shape
 from intonaco.infra.features.turns import Turn
 from intonaco.infra.features.views import FeatureView
-from intonaco.infra.storage.keyvalue import KeyValueStore
+from intonaco.infra.storage.keyvalue import Entry, KeyValueStore, SupportsChange
 
-__all__ = ["OnlineWriter", "Prepared", "ViewWriter"]
+__all__ = ["Batch", "OnlineWriter", "Prepared", "ViewWriter"]
 
 Ints = NDArray[np.int64]
-_TEXTS = ("str", "bytes", "json")
-#: Entities of one put; each put is one synced commit.
+_WHERE = "the events"
+#: Entities of one put to a store behind a network, which serves nobody else while it takes one.
 _ENTITIES = 20_000
+_TEXTS = ("str", "bytes", "json")
 
 
 @frozen(eq=False)
 class Prepared:
-    """Events of one view: the keys of their entities, which of them each belongs to, their words, and the texts of these."""
+    """Events of one view: the keys of their entities, which of them each belongs to, their words, and the texts of these.
+
+    Parameters
+    ----------
+    owners : shape (events,)
+        Ascending; events without an entity or a time are left out.
+    firsts : shape (entities,)
+        A row of the table of each entity.
+    """
 
     keys: list[bytes]
     owners: Ints
     words: Ints
     texts: list[bytes]
+    firsts: Ints
 
 
 @frozen(eq=False)
@@ -57,53 +70,32 @@ class ViewWriter:
         """The writer of a version of a view."""
         return cls(view, view_prefix(project, view.name, version), Shape(Layout.of(view)))
 
-    def keys(self, events: pa.Table) -> tuple[list[bytes], Ints]:
-        """The keys of the entities that have events, and for each event which of them; -1 where it has no entity or no time."""
-        _, timed = times(events, self.view.source.time, "the events")
-        columns = [_key_values(events, name, dtype) for name, dtype in self._keys()]
-        dtypes = [dtype for _, dtype in self._keys()]
-        numbered: dict[tuple[Any, ...], int] = {}
-        found: list[bytes] = []
-        owners = np.full(events.num_rows, -1, dtype=np.int64)
-        for row, (values, known) in enumerate(zip(zip(*columns, strict=True), timed.tolist(), strict=True)):
-            if not known:
-                continue
-            number = numbered.get(values)
-            if number is None:
-                key = entity_key(self.prefix, values, dtypes)
-                number = -1 if key is None else len(found)
-                numbered[values] = number
-                if key is not None:
-                    found.append(key)
-            owners[row] = number
-        return found, owners
-
-    def _keys(self) -> list[tuple[str, str]]:
-        return [(key.name, key.dtype) for key in self.view.entity.keys]
-
     def words(self, events: pa.Table, texts: list[bytes]) -> Ints:
         """The events as words of pending events; shape (events, event). Texts become positions in `texts`."""
-        moments, _ = times(events, self.view.source.time, "the events")
-        created = times(events, self.view.source.created, "the events") if self.view.source.created else None
+        moments, _ = times(events, self.view.source.time, _WHERE)
+        created = times(events, self.view.source.created, _WHERE) if self.view.source.created else None
         columns = [moments, np.zeros_like(moments) if created is None else np.where(created[1], created[0], NONE)]
         columns += [_kept_words(events, kept.column, kept.dtype, texts) for kept in self.shape.layout.columns]
-        read: dict[str, tuple[NDArray[Any], NDArray[np.bool_]]] = {}
-        for measure in self.shape.layout.measures:
-            if not measure.column:
-                columns.append(np.ones(len(moments), dtype=np.int64))
-                continue
-            if measure.column not in read:
-                read[measure.column] = numbers(events, measure.column, "the events")
-            columns.append(prepare(measure, *read[measure.column]))
+        preparation = Preparation(events, _WHERE)
+        columns += [preparation.words(measure) for measure in self.shape.layout.measures]
         return np.stack(columns, axis=1)
 
-    def prepared(self, events: pa.Table) -> Prepared:
-        """The events that belong to an entity and have a time, ready to be folded."""
-        keys, owners = self.keys(events)
+    def prepared(self, events: pa.Table, keys: EntityKeys | None = None) -> Prepared:
+        """The events that belong to an entity and have a time, ready to be folded.
+
+        Parameters
+        ----------
+        keys
+            The entities of the events, where somebody knows them already.
+        """
+        _, timed = times(events, self.view.source.time, _WHERE)
+        entities = (keys or EntityKeys.of(events, self.view.entity.keys)).of_events(timed)
+        order = np.argsort(entities.owners, kind="stable")
+        rows = order[int(np.count_nonzero(entities.owners < 0)) :]
         texts: list[bytes] = []
-        words = self.words(events, texts)
-        held = owners >= 0
-        return Prepared(keys, owners, words, texts) if held.all() else Prepared(keys, owners[held], words[held], texts)
+        owners, words = entities.owners[rows], self.words(events, texts)[rows]
+        firsts = rows[np.searchsorted(owners, np.arange(len(entities.suffixes)))]
+        return Prepared([self.prefix + suffix for suffix in entities.suffixes], owners, words, texts, firsts)
 
     def entries(self, values: Sequence[bytes | None], events: Prepared, sequence: int, place: int) -> list[bytes]:
         """The entries after these events; those that took effect under this sequence before are left out."""
@@ -119,6 +111,26 @@ class ViewWriter:
         if sequence > 0:
             folded.header[:, place] = np.maximum(folded.header[:, place], sequence)
         return encode(self.shape, folded, texts)
+
+
+@frozen(eq=False, kw_only=True)
+class Batch:
+    """Events for one view.
+
+    Parameters
+    ----------
+    events
+        With the columns that the view uses.
+    sequence
+        As of `OnlineWriter.push`.
+    keys
+        Their entities, where somebody knows them already.
+    """
+
+    writer: ViewWriter
+    events: pa.Table
+    sequence: int = 0
+    keys: EntityKeys | None = None
 
 
 @define(eq=False)
@@ -150,60 +162,117 @@ class OnlineWriter:
         Parameters
         ----------
         events
-            By the name of the table that they are events of.
+            Rows, by the name of the table that they would stand in.
         sequence
             A positive number that grows from push to push; a push that is repeated under its number changes nothing.
             0 for events that are certain to come once.
         """
-        return self._write(events, sequence, PUSHED)
+        return self.write([self._batch(writer, events[name], sequence) for writer, name in self._read(events)], PUSHED)
 
     def materialize(self, events: Mapping[str, pa.Table], sequence: int) -> int:
         """Write a batch of events of tables; the same sequence again changes nothing."""
-        return self._write(events, sequence, BATCH)
+        return self.write([self._batch(writer, events[name], sequence) for writer, name in self._read(events)], BATCH)
 
-    def _write(self, events: Mapping[str, pa.Table], sequence: int, place: int) -> int:
-        unread = events.keys() - {writer.view.source.table for writer in self.views}
-        if unread:
-            raise InvalidError(f"no feature view that is written here reads events of {sorted(unread)[0]!r}", field=sorted(unread)[0])
+    def write(self, batches: Sequence[Batch], place: int, beside: Sequence[tuple[bytes, bytes]] = ()) -> int:
+        """Write batches of different views in one commit; how many of their entries changed.
+
+        Parameters
+        ----------
+        place
+            Which sequence of entries the batches' sequences are of: `BATCH` or `PUSHED`.
+        beside
+            Keys and values that the commit is to hold as well.
+
+        Raises
+        ------
+        InvalidError
+            An event cannot be folded; nothing is written.
+        ConflictError
+            Somebody else wrote the same entries.
+        """
         for turn in self.turns:
             turn.hold()
-        writers = [writer for writer in self.views if writer.view.source.table in events]
-        prepared = [writer.prepared(events[writer.view.source.table]) for writer in writers]
-        stored = iter(self.keyvalue.get([key for each in prepared for key in each.keys]))
-        changed: list[tuple[bytes, int, bytes]] = []
-        for writer, each in zip(writers, prepared, strict=True):
-            old = [next(stored) for _ in each.keys]
-            values = writer.entries([None if entry is None else entry[1] for entry in old], each, sequence, place)
-            changed += [
-                (key, 1 if entry is None else entry[0] + 1, value)
-                for key, entry, value in zip(each.keys, old, values, strict=True)
-                if entry is None or value != entry[1]
-            ]
-        return self._put(changed)
+        changes = Changes.of(batches, place, beside)
+        if not changes.keys:
+            return 0
+        if isinstance(self.keyvalue, SupportsChange):
+            self.keyvalue.change(changes.keys, changes.of_entries)
+        else:
+            self._put(changes)
+        return changes.changed
 
-    def _put(self, entries: list[tuple[bytes, int, bytes]]) -> int:
-        effective = 0
+    def _put(self, changes: "Changes") -> None:
+        new = changes.of_entries(self.keyvalue.get(changes.keys))
+        entries = [(key, *entry) for key, entry in zip(changes.keys, new, strict=True) if entry is not None]
         for start in range(0, len(entries), _ENTITIES):
             part = entries[start : start + _ENTITIES]
             taken = self.keyvalue.put(part)
             if taken != len(part):
                 raise ConflictError(f"somebody else wrote {len(part) - taken} of the same online entries", hint="one writer at a time")
-            effective += taken
-        return effective
+
+    def _read(self, events: Mapping[str, pa.Table]) -> list[tuple[ViewWriter, str]]:
+        unread = events.keys() - {writer.view.source.table for writer in self.views}
+        if unread:
+            raise InvalidError(f"no feature view that is written here reads events of {sorted(unread)[0]!r}", field=sorted(unread)[0])
+        return [(writer, writer.view.source.table) for writer in self.views if writer.view.source.table in events]
+
+    def _batch(self, writer: ViewWriter, rows: pa.Table, sequence: int) -> Batch:
+        view = writer.view
+        if view.source.uses:
+            hint = "materialize it: its events are read from tables"
+            raise InvalidError(
+                f"feature view {view.name!r} joins other views, so events cannot be pushed to it", hint=hint, field=view.name
+            )
+        return Batch(writer=writer, events=made_events(view, rows), sequence=sequence)
 
 
-def _key_values(events: pa.Table, name: str, dtype: str) -> list[Any]:
-    array = column_of(events, name, "the events")
-    if pa.types.is_timestamp(array.type):
-        moments, held = times(events, name, "the events")
-        return [moment if known else None for moment, known in zip(moments.tolist(), held.tolist(), strict=True)]
-    return list(array.to_pylist())
+@define(eq=False)
+class Changes:
+    """What batches make of the entries of their entities."""
+
+    keys: list[bytes]
+    _batches: tuple[tuple[Batch, Prepared], ...]
+    _place: int
+    _beside: list[bytes]
+    changed: int = field(default=0, init=False)
+
+    @classmethod
+    def of(cls, batches: Sequence[Batch], place: int, beside: Sequence[tuple[bytes, bytes]]) -> "Changes":
+        """Prepare batches; nothing is read yet."""
+        prepared = tuple((batch, batch.writer.prepared(batch.events, batch.keys)) for batch in batches)
+        keys = [key for _, each in prepared for key in each.keys] + [key for key, _ in beside]
+        return cls(keys, prepared, place, [value for _, value in beside])
+
+    def of_entries(self, stored: Sequence[Entry | None]) -> list[Entry | None]:
+        """The entries that take the place of these; None where one stays as it is."""
+        values: list[bytes] = []
+        for batch, events in self._batches:
+            old = stored[len(values) : len(values) + len(events.keys)]
+            values += batch.writer.entries([None if entry is None else entry[1] for entry in old], events, batch.sequence, self._place)
+        entities = len(values)
+        values += self._beside
+        new = [_newer(old, value) for old, value in zip(stored, values, strict=True)]
+        self.changed = entities - new[:entities].count(None)
+        return new
+
+
+def _newer(old: Entry | None, value: bytes) -> Entry | None:
+    if old is None:
+        return (1, value)
+    return None if old[1] == value else (old[0] + 1, value)
+
+
+def made_events(view: FeatureView, rows: pa.Table) -> pa.Table:
+    """The events that rows make for a view; SchemaError names a column that they lack."""
+    for name in view.source.needs(view.used):
+        column_of(rows, name, _WHERE)
+    return view.source.events(rows, view.used)
 
 
 def _kept_words(events: pa.Table, column: str, dtype: str, texts: list[bytes]) -> Ints:
     if dtype in _TEXTS:
-        return _text_words(column_of(events, column, "the events"), texts)
-    values, held = numbers(events, column, "the events")
+        return _text_words(column_of(events, column, _WHERE), texts)
+    values, held = numbers(events, column, _WHERE)
     if values.dtype.kind == "f":
         held = held & ~np.isnan(values)
     codes = ordered(values)

@@ -1,0 +1,231 @@
+"""Moves of watermarks over a table, piece by piece: what is read once is written for every view that stands at the same place.
+
+Before a piece is written it is recorded which rows it holds and under which number, so that after a crash the same rows are
+chosen again and a piece that was written takes no second effect. Marks move when all pieces of a move are stored, never before.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from attrs import define, evolve, field, frozen
+
+from intonaco.core.errors import IntonacoError, InvalidError
+from intonaco.infra.compute.arrays import times
+from intonaco.infra.features.entitykeys import EntityKeys
+from intonaco.infra.features.joined import joined_sources
+from intonaco.infra.features.pieces import PieceReader
+from intonaco.infra.features.progress import Mark, Piece, Progress
+from intonaco.infra.features.turns import Turn
+from intonaco.infra.features.writer import ViewWriter
+from intonaco.infra.storage.tables import Snapshot
+
+if TYPE_CHECKING:
+    from intonaco.infra.workspace import Workspace
+
+__all__ = ["Advance", "Lane", "Listener", "Rows", "Sink", "advance"]
+
+#: Rows of the source that are read, folded and written together; memory grows with this and not with the table.
+ROWS = 250_000
+
+
+@frozen
+class Advance:
+    """How far a materialization is: rows of the source looked at, of how many, for which views."""
+
+    views: tuple[str, ...]
+    done: int
+    total: int
+
+
+Listener = Callable[[Advance], None]
+
+
+@frozen(eq=False)
+class Rows:
+    """The events of one piece for one lane."""
+
+    writer: ViewWriter
+    events: pa.Table
+    keys: EntityKeys
+    sequence: int
+
+
+@define(eq=False)
+class Lane:
+    """One view at one place, its `hops` or `online`, on its way through the source."""
+
+    writer: ViewWriter
+    progress: Progress
+    turn: Turn
+    idle: bool = False
+    stored: int = field(default=0, init=False)
+    mark: Mark = field(factory=Mark, init=False)
+    wish: Mark | None = field(default=None, init=False)
+    piece: Piece | None = field(default=None, init=False)
+    joined: dict[str, Snapshot] = field(factory=dict, init=False)
+
+    def look(self) -> None:
+        """Read how far it is."""
+        self.mark, self.wish, self.piece = self.progress.mark(), self.progress.unfinished(), None
+        if self.wish is not None:
+            self.piece = self.progress.piece()
+
+    @property
+    def standing(self) -> tuple[object, ...]:
+        """What lanes that read together have in common."""
+        until = None if self.wish is None else (self.wish.source_version, self.wish.source_rows, self.wish.until_us)
+        piece = None if self.piece is None else (self.piece.done, self.piece.end)
+        return (self.mark.source_version, self.mark.source_rows, self.mark.until_us, until, piece)
+
+    @property
+    def sequence(self) -> int:
+        """The number of the piece that is being written, or of the last one."""
+        return self.mark.sequence if self.piece is None else self.piece.sequence
+
+
+#: Writes the pieces of lanes; what it raises leaves the piece to be written again.
+Sink = Callable[[Sequence[tuple[Lane, Rows]]], None]
+
+
+def advance(workspace: "Workspace", snapshot: Snapshot, lanes: Sequence[Lane], until_us: int, sink: Sink, listener: Listener) -> None:
+    """Bring lanes to the events of a snapshot before a moment, moves that were begun first.
+
+    Raises
+    ------
+    InvalidError
+        The table was replaced since a lane read it.
+    """
+    for lane in lanes:
+        lane.turn.hold()
+        lane.look()
+    while waiting := [lane for lane in lanes if lane.wish is not None or _behind(lane.mark, snapshot, until_us)]:
+        begun = [lane for lane in waiting if lane.wish is not None] or waiting
+        group = [lane for lane in begun if lane.standing == begun[0].standing]
+        _begin(group, snapshot, until_us)
+        _Move(workspace, snapshot, group, sink, listener).run()
+
+
+def _behind(mark: Mark, snapshot: Snapshot, until_us: int) -> bool:
+    return mark.until_us < until_us or mark.source_version < snapshot.version
+
+
+def _begin(lanes: Sequence[Lane], snapshot: Snapshot, until_us: int) -> None:
+    """Record where lanes are to move, for those that are not under way."""
+    for lane in lanes:
+        if lane.wish is None:
+            mark = lane.mark
+            until = max(until_us, mark.until_us)
+            place = {"source_version": snapshot.version, "source_rows": snapshot.rows, "until_us": until}
+            lane.wish = Mark(**place, sequence=mark.sequence + 1)
+            lane.progress.begin(lane.turn.hold(), lane.wish)
+
+
+@define(eq=False)
+class _Move:
+    """One move of lanes that stand at one place."""
+
+    workspace: "Workspace"
+    newest: Snapshot
+    lanes: Sequence[Lane]
+    sink: Sink
+    listener: Listener
+    _snapshot: Snapshot = field(init=False)
+    _reader: PieceReader = field(init=False)
+    _done: Mark = field(init=False)
+    _wish: Mark = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        first = self.lanes[0]
+        assert first.wish is not None
+        self._done, self._wish = first.mark, first.wish
+        self._snapshot = self.workspace.tables.snapshot(self.newest.table, self._wish.source_version)
+        self._reader = PieceReader(self.workspace, self._snapshot, tuple(lane.writer.view for lane in self.lanes if not lane.idle))
+
+    def run(self) -> None:
+        """Write the pieces that are left, then move the marks."""
+        self._refuse_replaced()
+        self._join()
+        piece = self.lanes[0].piece
+        try:
+            if piece is not None:
+                self._write(piece.done, piece.end)
+            place = self._first if piece is None else piece.end
+            while place < self._wish.source_rows and not all(lane.idle for lane in self.lanes):
+                end = self._end(place)
+                self._step(place, end)
+                self._write(place, end)
+                place = end
+        except IntonacoError as error:
+            error.hint = f"{error.hint}; {self._resume}" if error.hint else self._resume
+            raise
+        self._finish()
+
+    def _join(self) -> None:
+        """Choose the versions of the tables that chained views join."""
+        for lane in self.lanes:
+            if lane.writer.view.source.uses and not lane.idle:
+                assert lane.wish is not None
+                lease = lane.turn.hold()
+                lane.joined = joined_sources(self.workspace, lane.progress, lane.writer.view, lane.mark, lane.wish, lease)
+
+    @property
+    def _first(self) -> int:
+        """Older rows are looked at again only where the moment has moved."""
+        return 0 if self._done.until_us < self._wish.until_us else self._done.source_rows
+
+    def _end(self, place: int) -> int:
+        """A piece holds rows that were there before, or new ones."""
+        edge = self._done.source_rows if place < self._done.source_rows else self._wish.source_rows
+        return min(place + ROWS, edge)
+
+    def _step(self, done: int, end: int) -> None:
+        for lane in self.lanes:
+            piece = Piece(done=done, end=end, sequence=lane.sequence + 1)
+            lane.progress.step(lane.turn.hold(), piece)
+            lane.piece = piece
+
+    def _write(self, start: int, end: int) -> None:
+        busy = [lane for lane in self.lanes if not lane.idle]
+        rows = [(lane, self._rows(lane, start, end)) for lane in busy]
+        self.sink([(lane, each) for lane, each in rows if each.events.num_rows])
+        for lane, each in rows:
+            lane.stored += each.events.num_rows
+        self.listener(Advance(tuple(dict.fromkeys(lane.progress.view for lane in self.lanes)), end, self._wish.source_rows))
+
+    def _rows(self, lane: Lane, start: int, end: int) -> Rows:
+        """The events of a piece that the wish holds and the mark does not: new rows, and older ones whose time has come."""
+        view = lane.writer.view
+        events, keys = self._reader.events(view, start, end, lane.joined)
+        moments, timed = times(events, view.source.time, f"table {self._snapshot.table!r}")
+        chosen = timed & (moments < self._wish.until_us)
+        if end <= self._done.source_rows:
+            chosen &= moments >= self._done.until_us
+        if not chosen.all():
+            events, keys = events.filter(pa.array(chosen)), keys.of_rows(chosen)
+        return Rows(lane.writer, events, keys, lane.sequence)
+
+    def _finish(self) -> None:
+        for lane in self.lanes:
+            assert lane.wish is not None
+            lane.progress.finish(lane.turn.hold(), evolve(lane.wish, sequence=max(lane.wish.sequence, lane.sequence)))
+            lane.look()
+
+    @property
+    def _resume(self) -> str:
+        piece = self.lanes[0].piece
+        done = self._first if piece is None else piece.done
+        return f"{done:,} of {self._wish.source_rows:,} rows of {self._snapshot.reference} are stored: run it again to go on from there"
+
+    def _refuse_replaced(self) -> None:
+        if self._done.source_version < 0:
+            return
+        before = self.workspace.tables.snapshot(self._snapshot.table, self._done.source_version)
+        if self._snapshot.parts[: len(before.parts)] != before.parts:
+            name = self.lanes[0].progress.view
+            raise InvalidError(
+                f"table {self._snapshot.table!r} was replaced since feature view {name!r} was materialized from version {before.version}, "
+                "so what is stored no longer follows from it",
+                hint=f"intonaco features materialize {name} --rebuild fills it anew while the old values are served",
+                field=name,
+            )
