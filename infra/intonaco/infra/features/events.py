@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from attrs import evolve
 
-from intonaco.core.schema import Schema
+from intonaco.core.errors import SchemaError
+from intonaco.core.schema import Schema, suggestion
 from intonaco.infra.compute.arrays import times
 from intonaco.infra.compute.tables import TableEngine
+from intonaco.infra.features.given import family
 from intonaco.infra.features.joins import JoinSource
 from intonaco.infra.features.offline import read_offline
 from intonaco.infra.features.plan import view_plan
@@ -20,7 +22,7 @@ from intonaco.infra.storage.tables import Snapshot, TableStore
 if TYPE_CHECKING:
     from intonaco.infra.workspace import Workspace
 
-__all__ = ["event_data", "events_of", "read_events", "source_events", "tables_of"]
+__all__ = ["check_table", "event_data", "events_of", "read_events", "source_events", "tables_of"]
 
 #: Rows of a piece. Features are joined to the events of one piece at a time, and joined views are sorted for each anew.
 PIECE = 1_000_000
@@ -31,6 +33,25 @@ def tables_of(view: FeatureView) -> tuple[str, ...]:
     return view.tables
 
 
+def check_table(view: FeatureView, snapshot: Snapshot) -> None:
+    """Raise SchemaError where a table cannot give the events of a view: a column is not there, or of another type than declared."""
+    held, source = snapshot.schema, view.source
+    while isinstance(source, JoinSource):
+        source = source.events_of
+    wanted = {key.name: (key.dtype, f"a key of entity {view.entity.name!r}") for key in view.entity.keys}
+    wanted |= {name: (source.columns[name].dtype, "declared by its source") for name in source.columns.names}
+    wanted |= {name: ("timestamp", "the time of its events") for name in (source.time, source.created) if name}
+    plain = {} if isinstance(source, QuerySource) else wanted
+    for name in view.source.needs(view.used):
+        dtype, what = plain.get(name, ("", "in its source's expressions"))
+        where = f"table {snapshot.table!r}, which feature view {view.name!r} reads,"
+        if name not in held:
+            raise SchemaError(f"{where} lacks the column {name!r}, {what}", hint=suggestion(name, held.names), field=name)
+        if dtype and family(held[name].dtype) != family(dtype):
+            hint = "declare it as it is, or write a table in which it is as declared"
+            raise SchemaError(f"{where} has {name!r}, {what}, as {held[name].dtype}, expected {dtype}", hint=hint, field=name)
+
+
 def event_data(engine: TableEngine, tables: TableStore, view: FeatureView, sources: Mapping[str, Snapshot]) -> Snapshot | pa.Table:
     """The events of a view as an engine takes them: the stored table itself where its rows are the events.
 
@@ -39,6 +60,7 @@ def event_data(engine: TableEngine, tables: TableStore, view: FeatureView, sourc
     sources
         Versions of the tables `view.tables`.
     """
+    check_table(view, sources[view.source.table])
     if not isinstance(view.source, QuerySource | JoinSource):
         return sources[view.source.table]
     pieces = list(events_of(engine, tables, view, sources))
@@ -79,6 +101,7 @@ def events_of(
     engine: TableEngine, tables: TableStore, view: FeatureView, sources: Mapping[str, Snapshot], rows: slice = slice(None)
 ) -> Iterator[pa.Table]:
     """The events of a view, piece by piece; at least one piece, which may be empty."""
+    check_table(view, sources[view.source.table])
     return _made(engine, tables, view.source, view.used, sources, rows)
 
 

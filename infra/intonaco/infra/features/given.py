@@ -7,7 +7,7 @@ from intonaco.core.errors import DefinitionError, InvalidError
 from intonaco.core.references import check_name
 from intonaco.core.schema import Field, Schema
 
-__all__ = ["as_schema", "named", "words"]
+__all__ = ["as_schema", "family", "named", "words"]
 
 
 def named(what: str) -> Any:
@@ -32,3 +32,8 @@ def as_schema(given: Schema | Mapping[str, str] | Iterable[Field]) -> Schema:
 def words(given: Iterable[str]) -> tuple[str, ...]:
     """A tuple of words; one word is a tuple of one."""
     return (given,) if isinstance(given, str) else tuple(given)
+
+
+def family(dtype: str) -> str:
+    """The types whose values are the same numbers or texts in another width: integers, floats, or the one type itself."""
+    return "int" if dtype.startswith(("int", "uint")) else "float" if dtype.startswith("float") else dtype

@@ -5,55 +5,25 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from attrs import evolve, frozen
+from attrs import evolve
 
-from intonaco.core.columns import Column, Columns, Masked, Ragged
 from intonaco.core.errors import SchemaError
-from intonaco.core.schema import Field, Schema, suggestion
+from intonaco.core.schema import Schema, suggestion
 from intonaco.infra.compute.arrays import column_of, entity_codes, times
 from intonaco.infra.compute.tables import TableEngine
 from intonaco.infra.features.answer import Answer, complete
 from intonaco.infra.features.events import event_data
 from intonaco.infra.features.examples import Examples
+from intonaco.infra.features.given import family
 from intonaco.infra.features.labels import Labels
 from intonaco.infra.features.offline import read_offline
 from intonaco.infra.features.plan import ReadPlan
+from intonaco.infra.features.rows import Rows
 from intonaco.infra.features.sets import FeatureSet
-from intonaco.infra.storage.arrow import from_arrow, schema_of, to_arrow
+from intonaco.infra.storage.arrow import from_arrow, schema_of
 from intonaco.infra.storage.tables import Snapshot, TableStore
 
-__all__ = ["Rows", "answers", "columns_table", "labelled_rows", "training_set"]
-
-
-@frozen(kw_only=True)
-class Rows:
-    """Rows in Arrow, their schema, and the reference of their table if they have one."""
-
-    table: pa.Table
-    schema: Schema
-    source: str = ""
-
-    @classmethod
-    def of(cls, data: "Columns | pa.Table", source: str = "") -> "Rows":
-        """Rows from columns or an Arrow table."""
-        table = data if isinstance(data, pa.Table) else columns_table(data)
-        return cls(table=table, schema=schema_of(table), source=source)
-
-
-def columns_table(columns: Columns) -> pa.Table:
-    """Columns as an Arrow table, whatever their types."""
-    return to_arrow(columns, Schema(tuple(_field(name, column) for name, column in columns.items())))
-
-
-def _field(name: str, column: Column) -> Field:
-    values = np.asarray(column.values if isinstance(column, Masked | Ragged) else column)
-    dtype = {"M": "timestamp", "O": "str"}.get(values.dtype.kind, str(values.dtype))
-    if values.dtype.kind == "O":
-        first = next((value for value in values if value is not None), "")
-        dtype = "bytes" if isinstance(first, bytes) else "str"
-    if isinstance(column, Ragged):
-        return Field(name, dtype, shape=(-1, *values.shape[1:]))
-    return Field(name, dtype, nullable=True, shape=values.shape[1:])
+__all__ = ["answers", "labelled_rows", "training_set"]
 
 
 def labelled_rows(labels: Labels, outcomes: pa.Table, source: str, rows: Rows | None) -> Rows:
@@ -130,6 +100,7 @@ def answers(
 ) -> Answer:
     """The features of a set for rows of keys, moments and request columns, with their statuses and ages."""
     _check_columns(rows, (at, *plan.inputs.names))
+    check_keys(rows, plan)
     events = {view.name: event_data(engine, tables, view, sources) for view in features.views}
     uses = [(view, use.view, events[use.view.name]) for view, use in zip(plan.views, features.features, strict=True)]
     keys = list(dict.fromkeys(name for view in plan.views for name, _ in view.keys))
@@ -142,6 +113,16 @@ def _check_columns(rows: pa.Table, names: Iterable[str]) -> None:
     for name in names:
         if name not in rows.column_names:
             raise SchemaError(f"the rows lack the column {name!r}", hint=suggestion(name, rows.column_names), field=name)
+
+
+def check_keys(rows: pa.Table, plan: ReadPlan) -> None:
+    """Raise SchemaError for a key of the rows that is of another type than its entity's."""
+    given = schema_of(rows.select(list(dict.fromkeys(name for view in plan.views for name, _ in view.keys))))
+    for view in plan.views:
+        for name, dtype in view.keys:
+            if family(given[name].dtype) != family(dtype):
+                hint = f"view {view.view!r} knows it as {dtype}; 1 and '1' are different keys"
+                raise SchemaError(f"the rows: key {name!r} is {given[name].dtype}, expected {dtype}", hint=hint, field=name)
 
 
 def _argument(plan: ReadPlan, name: str) -> bool:

@@ -12,7 +12,7 @@ from intonaco.core.schema import Field, suggestion
 from intonaco.infra.compute.timeline import duration
 from intonaco.infra.features.aggregates import Feature
 from intonaco.infra.features.entities import Entity
-from intonaco.infra.features.given import named, words
+from intonaco.infra.features.given import family, named, words
 from intonaco.infra.features.sources import Source, TableSource
 from intonaco.infra.storage.expectations import Expectation, as_expectations
 
@@ -78,7 +78,7 @@ class FeatureView:
         self._check_chain(self.source, (self.name,))
         self.source.check(self.entity.keys, f"feature view {self.name!r}")
         for key in self.entity.keys:
-            if key.name in self.source.columns and _family(self.source.columns[key.name].dtype) != _family(key.dtype):
+            if key.name in self.source.columns and family(self.source.columns[key.name].dtype) != family(key.dtype):
                 given = self.source.columns[key.name].dtype
                 raise DefinitionError(
                     f"feature view {self.name!r}: the key {key.name!r} is {given} in {self.source.table!r}, expected {key.dtype}",
@@ -227,7 +227,3 @@ class Use:
 def _answering(feature: Feature) -> tuple[Any, ...]:
     """What decides an answer beside what is stored; what is not declared is left out, so that old digests stay."""
     return (feature.default,) if feature.valid_for_us is None else (feature.default, feature.valid_for_us)
-
-
-def _family(dtype: str) -> str:
-    return "int" if dtype.startswith(("int", "uint")) else dtype
