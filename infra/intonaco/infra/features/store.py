@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -23,16 +23,19 @@ from intonaco.infra.features.meaning import Definition
 from intonaco.infra.features.moves import Listener
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.progress import Mark, Progress
+from intonaco.infra.features.quality import gates, table_gate
 from intonaco.infra.features.reader import OnlineReader
 from intonaco.infra.features.readlog import ReadLog, logged_reads
 from intonaco.infra.features.readrecords import Reads
 from intonaco.infra.features.registry import Registry, Step
 from intonaco.infra.features.replay import replay
+from intonaco.infra.features.rows import Rows, columns_table, plain_columns, plain_table
 from intonaco.infra.features.selection import Selection, select
 from intonaco.infra.features.sets import FeatureSet
-from intonaco.infra.features.training import Rows, answers, columns_table, labelled_rows, training_set
+from intonaco.infra.features.training import answers, labelled_rows, training_set
 from intonaco.infra.features.views import FeatureView
 from intonaco.infra.features.writer import OnlineWriter, ViewWriter
+from intonaco.infra.storage.gates import Written
 from intonaco.infra.storage.tables import Snapshot
 from intonaco.infra.workspace import Workspace
 
@@ -179,14 +182,23 @@ class FeatureStore:
                     pushed.finish(lease, Mark(sequence=1))
             turns.append(self._progress(name, number, "online").turn)
         writers = tuple(ViewWriter.of(view, self.project, each[1]) for each, view in found.items())
-        return OnlineWriter(self.workspace.keyvalue, writers, tuple(turns))
+        held = gates(self.workspace, self.project, found.values(), "push")
+        return OnlineWriter(self.workspace.keyvalue, writers, tuple(turns), held)
+
+    def write(
+        self, table: str, rows: Columns | pa.Table, *, mode: Literal["append", "replace"] = "append", token: str = "", by: str = "write"
+    ) -> Written:
+        """Write rows to a table, held to what applied views expect of them; see `Gate.write`."""
+        views = [each.definition for each in self.registry.search(kind="view") if isinstance(each.definition, FeatureView)]
+        gate = table_gate(self.workspace, self.project, table, views, by)
+        return gate.write(rows if isinstance(rows, pa.Table) else columns_table(rows), mode=mode, token=token)
 
     def push(self, given: FeatureView | FeatureSet | str, events: Columns | pa.Table, *, sequence: int = 0) -> int:
         """Write new events of a view's table online, to all views of a set that read it; how many entries changed.
 
         See `OnlineWriter.push`; for many pushes keep a `writer`.
         """
-        table = events if isinstance(events, pa.Table) else columns_table(events)
+        table = plain_table(events) if isinstance(events, pa.Table) else columns_table(events)
         with self.writer([given]) as writer:
             return writer.push({view.view.source.table: table for view in writer.views}, sequence=sequence)
 
@@ -194,7 +206,7 @@ class FeatureStore:
         """Read a set online as of moments at or after the newest event written; see `OnlineReader.read`."""
         moments = np.broadcast_to(as_us_array(at), (rows_of(columns),))
         plan = self.read_plan(features)
-        answer = OnlineReader(plan, self.workspace.keyvalue).read(columns, moments)
+        answer = OnlineReader(plan, self.workspace.keyvalue).read(plain_columns(columns), moments)
         if (log := self.read_log) is not None:
             log.offer(plan, columns, moments, answer)
         return answer
