@@ -17,6 +17,7 @@ BENCHES = {
     "metrics": "metrics:logging",
     "register": "register:registering",
     "online": "online:reading",
+    "online_redis": "onlineredis:keeping",
 }
 
 
