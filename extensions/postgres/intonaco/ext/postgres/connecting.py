@@ -26,8 +26,11 @@ PING_TIMEOUT_S = 5.0
 _MARGIN_S = 15
 #: The first half of the advisory lock that writers take; the other is of the schema.
 _TURN = 0x496E746F
-#: The execution option under which a connection keeps the number of its transaction.
+#: The execution option under which a connection keeps the life of its server and the number of its transaction.
 NUMBER = "intonaco_transaction"
+
+# A server that crashed may give the number of a lost transaction to another one; a crash resets statistics too.
+_LIFE = "SELECT pg_postmaster_start_time()::text || ' ' || coalesce(stats_reset::text, '') FROM pg_stat_bgwriter"
 
 # One statement: each of this isolation level sees what was committed before it, so the next sees what was before this turn.
 _BEGIN = (
@@ -74,6 +77,7 @@ def open_engine(url: StoreUrl, schema: str) -> sql.Engine:
     dialect.do_ping = _ping
     key = crc32(schema.encode()) - 2**31
     event.listen(engine, "do_connect", lambda _, __, given, named: PatientConnection.connect(*given, **named))
+    event.listen(engine, "connect", _note_life)
     event.listen(engine, "begin", lambda connection: _begin(connection, key))
     return engine
 
@@ -96,12 +100,17 @@ def _arguments(url: StoreUrl, schema: str) -> dict[str, Any]:
 _ESCAPED = str.maketrans({" ": "\\ ", "\\": "\\\\"})
 
 
+def _note_life(connection: PatientConnection, record: Any) -> None:
+    record.info["life"] = (connection.execute(_LIFE).fetchone() or ("",))[0]
+    connection.rollback()
+
+
 def _begin(connection: sql.Connection, schema: int) -> None:
     if connection.get_execution_options().get("reads", False):
         connection.exec_driver_sql(_READ)
     else:
         row = connection.exec_driver_sql(_BEGIN, (_TURN, schema)).one()
-        connection.execution_options(**{NUMBER: row[2]})
+        connection.execution_options(**{NUMBER: (connection.info["life"], row[2])})
 
 
 def _ping(connection: PatientConnection) -> bool:

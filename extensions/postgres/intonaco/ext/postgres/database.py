@@ -55,8 +55,8 @@ class PostgresDatabase(Database):
         return told(error, self.where)
 
     def committed(self, connection: sql.Connection) -> bool | None:
-        number = connection.get_execution_options().get(NUMBER)
-        return None if number is None else _outcome(self.engine, number)
+        noted = connection.get_execution_options().get(NUMBER)
+        return None if noted is None else _outcome(self.engine, *noted)
 
     def lacks(self) -> dict[Guarantee, str]:
         """Durability where the server does not sync: whoever set that has to say so."""
@@ -80,12 +80,14 @@ def _check(url: StoreUrl) -> None:
         raise SettingsError(f"{schema!r} cannot name a schema", hint=f"use up to {_LONGEST_NAME} bytes, not starting with 'pg_'")
 
 
-def _outcome(engine: sql.Engine, number: str) -> bool | None:
-    """What became of a transaction, asked on another connection until the server knows."""
+def _outcome(engine: sql.Engine, life: str, number: str) -> bool | None:
+    """What became of a transaction, asked on another connection until the server knows; None if it crashed meanwhile."""
     until = time.monotonic() + _ASK_AGAIN_S
     while time.monotonic() < until:
         try:
             with engine.execution_options(reads=True).connect() as connection:
+                if connection.info["life"] != life:
+                    return None
                 found = connection.exec_driver_sql("SELECT pg_xact_status(%s::text::xid8)", (number,)).scalar_one()
         except sql.exc.DBAPIError:
             found = None
