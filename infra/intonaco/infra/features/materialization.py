@@ -4,9 +4,10 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from intonaco.infra.features.hops import hop_rows, hops_table
+from intonaco.infra.features.intake import Intake
 from intonaco.infra.features.moves import Lane, Listener, Rows, advance
 from intonaco.infra.features.progress import Mark, Progress
 from intonaco.infra.features.shape import BATCH
@@ -35,6 +36,8 @@ class Materialized:
         Its rows; the next run reads from there on, and older rows only if their time had not come.
     seconds
         Of views that were read together each has its share.
+    warnings
+        What is expected of the events and does not hold.
     """
 
     view: str
@@ -44,6 +47,7 @@ class Materialized:
     source: str
     source_rows: int
     seconds: float
+    warnings: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -77,13 +81,15 @@ def _together(workspace: "Workspace", project: str, wanted: Sequence[Wanted], un
     started = time.perf_counter()
     snapshot = workspace.tables.snapshot(f"{project}/{wanted[0].view.source.table}")
     lanes = [lane for each in wanted for lane in _lanes(workspace, project, each)]
+    places = Places(workspace, project)
     try:
-        advance(workspace, snapshot, lanes, until_us, Places(workspace, project).write, listener)
+        advance(workspace, snapshot, lanes, until_us, places.write, listener)
     finally:
         for lane in lanes:
             lane.turn.release()
     share = (time.perf_counter() - started) / len(wanted)
-    return {each.view.name: _result(each, [lane for lane in lanes if lane.progress.view == each.view.name], share) for each in wanted}
+    done = (_result(each, [lane for lane in lanes if lane.progress.view == each.view.name], share) for each in wanted)
+    return {each.view: evolve(each, warnings=tuple(places.intake.warnings(each.view))) for each in done}
 
 
 def _lanes(workspace: "Workspace", project: str, wanted: Wanted) -> list[Lane]:
@@ -113,14 +119,16 @@ class Places:
 
     workspace: "Workspace"
     project: str
+    intake: Intake = field(init=False)
     _online: OnlineWriter = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._online = OnlineWriter(self.workspace.keyvalue, ())
+        self._online, self.intake = OnlineWriter(self.workspace.keyvalue, ()), Intake(self.workspace, self.project)
 
     def write(self, pieces: Sequence[tuple[Lane, Rows]]) -> None:
         """Write the pieces; each that was written before under its number stays as it is."""
         for lane, rows in pieces:
+            self.intake.look(rows.writer.view, lane.progress.version, lane.progress.place, rows.events, rows.sequence)
             if lane.progress.place == "hops":
                 name = hops_table(self.project, lane.progress.view, lane.progress.version)
                 self.workspace.tables.write(name, hop_rows(rows.writer, rows.events, rows.keys), token=f"{name}#{rows.sequence}")

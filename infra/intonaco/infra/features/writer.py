@@ -21,6 +21,7 @@ from intonaco.infra.features.layout import Layout
 from intonaco.infra.features.shape import BATCH, PUSHED, Entries, Shape
 from intonaco.infra.features.turns import Turn
 from intonaco.infra.features.views import FeatureView
+from intonaco.infra.storage.gates import Gate
 from intonaco.infra.storage.keyvalue import Entry, KeyValueStore, SupportsChange
 
 __all__ = ["Batch", "OnlineWriter", "Prepared", "ViewWriter"]
@@ -139,11 +140,17 @@ class OnlineWriter:
 
     One process at a time may write a view's entries; its turns are held while it pushes. Each push is one commit of the store
     for all views: it is there whole or not at all. Used from one thread at a time.
+
+    Parameters
+    ----------
+    gates
+        What is expected of pushed rows, by the name of their table.
     """
 
     keyvalue: KeyValueStore = field(repr=False)
     views: tuple[ViewWriter, ...]
     turns: tuple[Turn, ...] = field(default=(), repr=False)
+    gates: Mapping[str, Gate] = field(factory=dict, repr=False)
 
     def close(self) -> None:
         """Give the turns back; a second call does nothing."""
@@ -166,8 +173,14 @@ class OnlineWriter:
         sequence
             A positive number that grows from push to push; a push that is repeated under its number changes nothing.
             0 for events that are certain to come once.
+
+        Raises
+        ------
+        QualityError
+            What a view expects of the events, and refuses else, does not hold; nothing is written.
         """
-        return self.write([self._batch(writer, events[name], sequence) for writer, name in self._read(events)], PUSHED)
+        passed = {name: self.gates[name].admit(rows).rows if name in self.gates else rows for name, rows in events.items()}
+        return self.write([self._batch(writer, passed[name], sequence) for writer, name in self._read(passed)], PUSHED)
 
     def materialize(self, events: Mapping[str, pa.Table], sequence: int) -> int:
         """Write a batch of events of tables; the same sequence again changes nothing."""

@@ -1,0 +1,56 @@
+"""Intake: what materialization does with events beside storing them: hold them to what is expected, and count them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from attrs import define, evolve, field
+
+from intonaco.infra.features.quality import view_gate
+from intonaco.infra.features.statistics import add_statistics, statistics_table
+from intonaco.infra.features.views import FeatureView
+from intonaco.infra.storage.gates import Gate
+
+if TYPE_CHECKING:
+    from intonaco.infra.workspace import Workspace
+
+__all__ = ["Intake"]
+
+
+@define(eq=False)
+class Intake:
+    """Looks at the events of views, piece by piece, before they are stored."""
+
+    workspace: "Workspace" = field(repr=False)
+    project: str
+    _warnings: dict[str, list[str]] = field(factory=dict, init=False)
+    _gates: dict[tuple[str, int], Gate] = field(factory=dict, init=False, repr=False)
+
+    def look(self, view: FeatureView, version: int, place: str, events: pa.Table, sequence: int) -> None:
+        """Hold the events of a piece to what the view expects of each of them, and add their statistics.
+
+        Only one of the places at which a view stores events is looked at: the hops, or its entries where it has no windows.
+
+        Raises
+        ------
+        QualityError
+            An expectation that refuses does not hold.
+        """
+        if place != ("hops" if view.windows else "online"):
+            return
+        told = self._gate(view, version).admit(events, keep_bad=True).warnings
+        self._warnings.setdefault(view.name, []).extend(told)
+        table = statistics_table(self.project, view.name, version)
+        add_statistics(self.workspace.tables, table, view, events, f"{table}#{place} {sequence}")
+
+    def warnings(self, view: str) -> Sequence[str]:
+        """What does not hold for events of a view that were looked at."""
+        return tuple(self._warnings.get(view, ()))
+
+    def _gate(self, view: FeatureView, version: int) -> Gate:
+        """What a view expects of single events: a piece is no whole, so that what holds for rows together is not asked of it."""
+        key = view.name, version
+        if key not in self._gates:
+            gate = view_gate(self.workspace, self.project, view, version)
+            self._gates[key] = evolve(gate, expectations=[each for each in gate.expectations if each.check.alone])
+        return self._gates[key]
