@@ -1,9 +1,11 @@
 """The main job from the command line, once as new and once more, and what can be asked of it afterwards."""
 
 import json
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +13,10 @@ from typing import Any
 
 import pytest
 from attrs import frozen
+
+from intonaco.ext.postgres.local import LocalPostgres
+from intonaco.ext.redis.local import LocalRedis
+from intonaco.ext.s3.local import LocalS3
 
 pytestmark = pytest.mark.slow
 
@@ -36,10 +42,11 @@ class Told:
         return made
 
 
-def intonaco(*arguments: str) -> Told:
+def intonaco(*arguments: str, environ: Mapping[str, str] | None = None) -> Told:
     began = time.monotonic()
     command = [sys.executable, "-m", "intonaco.infra.platform.cli", *arguments]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, check=False)
+    streams: dict[str, Any] = {"capture_output": True, "text": True, "stdin": subprocess.DEVNULL}
+    ran = subprocess.run(command, **streams, timeout=TIMEOUT_S, env={**os.environ, **(environ or {})}, check=False)
     return Told(ran.returncode, ran.stdout, ran.stderr, time.monotonic() - began)
 
 
@@ -60,6 +67,21 @@ def second(folder: Path, first: Told) -> Told:
     told = intonaco("demo", str(folder), "--json")
     assert told.code == 0, told.err
     return told
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The settings that put every store on a server, as variables of the environment."""
+    home = tmp_path_factory.mktemp("servers")
+    with LocalRedis.start(home / "redis") as redis, LocalS3.start(home / "s3") as s3, LocalPostgres.start(home / "postgres") as postgres:
+        urls = {
+            "BLOBS": f"{s3.url}/blobs",
+            "TABLES": f"{s3.url}/tables",
+            "KEYVALUE": redis.url,
+            "STREAM": redis.url,
+            "CATALOG": postgres.url,
+        }
+        yield {**s3.environ, **postgres.environ, **{f"INTONACO_STORES__{name}": url for name, url in urls.items()}}
 
 
 class References(HTMLParser):
@@ -175,3 +197,21 @@ class TestMainJob:
         verdicts = {node["function"].rpartition(":")[2]: node["verdict"] for node in told.answer["nodes"]}
         assert {"ingest", "derive", "examples", "search", "fit"} <= verdicts.keys()
         assert set(verdicts.values()) == {told.answer["verdict"]} == {"identical"}
+
+
+class TestMainJobOnServers:
+    """The same on Redis, S3 and PostgreSQL, by settings alone."""
+
+    def test_every_figure_is_that_of_the_embedded_stores(
+        self, first: Told, servers: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        folder = tmp_path_factory.mktemp("on-servers") / "demo"
+        told = intonaco("demo", str(folder), "--json", environ=servers)
+        assert told.code == 0, told.err
+        assert {name: told.answer[name] for name in FIGURES} == {name: first.answer[name] for name in FIGURES}
+        kept = [path.name for path in (folder / ".intonaco").iterdir()]
+        assert not {"blobs", "tables", "online", "streams.db", "catalog.db"} & set(kept)
+        for secret in (servers["INTONACO_STORES__KEYVALUE"], servers["INTONACO_STORES__CATALOG"], servers["AWS_SECRET_ACCESS_KEY"]):
+            assert secret.partition("@")[0].rpartition(":")[2] not in told.out + told.err
+        checked = intonaco("-C", str(folder), "fsck", "--json", environ=servers)
+        assert checked.code == 0, checked.out
