@@ -332,6 +332,8 @@ def test_a_full_server_says_so_and_keeps_what_it_had(tmp_path: Path) -> None:
         store.put([(b"first", 1, b"v")])
         said = _until_it_fails(lambda number: store.put([(b"%d/%d" % (number, each), 1, b"v" * 1000) for each in range(100)]), [])
         assert "is full" in said
+        with RedisStore.open(server.url) as another:
+            assert another.get([b"first"]) == [(1, b"v")]
         assert store.get([b"first"]) == [(1, b"v")]
         sizes = {len(list(store.scan(b"%d/" % number))) for number in range(100)}
         assert sizes == {0, 100}

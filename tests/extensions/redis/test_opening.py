@@ -80,6 +80,7 @@ def test_a_url_that_names_no_store_is_refused(url: str, said: str) -> None:
     [
         ({"appendonly": "no"}, "appendonly"),
         ({"appendfsync": "no"}, "appendfsync"),
+        ({"appendfsync": "everysec", "rename-command": 'WAITAOF" "'}, "older than 7.2"),
         ({"maxmemory-policy": "allkeys-lru"}, "allkeys-lru"),
         ({"cluster-enabled": "yes"}, "cluster"),
         ({"replicaof": "127.0.0.1 1"}, "replica"),

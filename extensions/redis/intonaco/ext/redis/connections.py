@@ -79,6 +79,10 @@ class Link:
                 raise each
         return answers
 
+    def allow(self, timeout_s: float) -> None:
+        """Give what is to come so much time from now."""
+        self.until = time.monotonic() + timeout_s
+
     def close(self) -> None:
         """Close it; whoever holds it lets go of it."""
         self.connection.disconnect()  # type: ignore[no-untyped-call]
@@ -105,11 +109,18 @@ class Connections:
     where: str
     _idle: deque[Link] = field(factory=deque, init=False, repr=False)
     _slots: threading.Semaphore = field(init=False, repr=False)
+    _greeting: list[bytes] = field(init=False, repr=False)
     _closed: bool = field(default=False, init=False, repr=False)
 
     @_slots.default
     def _all_slots(self) -> threading.Semaphore:
         return threading.Semaphore(self.address.connections)
+
+    @_greeting.default
+    def _first_commands(self) -> list[bytes]:
+        given = self.address
+        signing_in = [packed("AUTH", *([given.user] if given.user else []), given.password)] if given.password else []
+        return [*signing_in, *([packed("SELECT", given.database)] if given.database else [])]
 
     def call(self, work: Callable[[Link], T], *, timeout_s: float | None = None, again: bool = True) -> T:
         """What `work` makes of a connection.
@@ -192,12 +203,10 @@ class Connections:
         if limit <= 0.0:
             raise LateError("no time left")
         given = self.address
+        # signing in is ours to ask for, within the time that is left; the library would give each step all of it
         connection = (SSLConnection if given.tls else Connection)(
             host=given.host,
             port=given.port,
-            db=given.database,
-            username=given.user or None,
-            password=given.password or None,
             socket_timeout=limit,
             socket_connect_timeout=limit,
             retry=Retry(NoBackoff(), 0),
@@ -208,7 +217,13 @@ class Connections:
         found = connection._get_socket()
         if found is None:
             raise LostError("the connection was lost")
-        return Link(connection, found)
+        link = Link(connection, found, until)
+        try:
+            link.ask(self._greeting)
+        except BaseException:
+            link.close()
+            raise
+        return link
 
 
 def _is_lost(link: Link) -> bool:

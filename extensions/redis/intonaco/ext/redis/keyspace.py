@@ -55,8 +55,12 @@ class Keyspace:
 
     def write(self, work: Callable[[Link], T], *, again: bool = True) -> T:
         """What `work` makes of a connection on which it writes, and waits until that is kept."""
-        limit = self.address.timeout_s + self.address.sync_timeout_s
-        return self.connections.call(work, timeout_s=limit, again=again)
+        return self.connections.call(work, timeout_s=self.write_timeout_s, again=again)
+
+    @property
+    def write_timeout_s(self) -> float:
+        """How long one step of a write may take."""
+        return self.address.timeout_s + self.address.sync_timeout_s
 
     def after(self) -> list[bytes]:
         """The commands that end a write.
@@ -87,7 +91,9 @@ class Keyspace:
 
     def _claim(self) -> None:
         name = self.key("format")
-        found = self.ask(packed("SET", name, FORMAT, "NX"), packed("GET", name))[1]
+        (found,) = self.ask(packed("GET", name))
+        if found is None:  # only then, for a full server takes no writes and can still be read
+            found = self.ask(packed("SET", name, FORMAT, "NX"), packed("GET", name))[1]
         if found != FORMAT:
             raise InvalidError(
                 f"{self.where} is of format {found[:20]!r}, this installation reads {FORMAT!r}",

@@ -62,6 +62,8 @@ class Server:
             return "appendonly is off"
         if self.appendfsync == "no":
             return "appendfsync is no"
+        if self.appendfsync != "always" and not self.waits:
+            return "it is older than 7.2 and cannot be asked to wait for its log, as it has to be unless appendfsync is always"
         if durable == "machine" and self.appendfsync != "always":
             return f"appendfsync is {self.appendfsync or 'not told'}, and only always survives the end of the machine"
         return ""

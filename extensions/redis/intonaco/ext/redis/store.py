@@ -15,7 +15,7 @@ from intonaco.ext.redis.connections import Link, packed
 from intonaco.ext.redis.keyspace import Keyspace
 from intonaco.ext.redis.replies import Replies
 from intonaco.ext.redis.scripts import PUT
-from intonaco.infra.storage.entries import LONGEST_WHOLE, decode, encode, key_of, stored_key
+from intonaco.infra.storage.entries import LONGEST_WHOLE, decode, decode_all, encode_all, key_of, stored_key
 from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.keyvalue import Entry, KeyValueStore
 
@@ -23,6 +23,9 @@ __all__ = ["RedisStore"]
 
 _CHUNK = 1000
 _CHUNK_BYTES = 2**20
+_LARGEST_BYTES = 2**28
+#: So many chunks are asked for together.
+_AHEAD = 8
 _LEAST_ORDER, _GREATEST_ORDER = -(2**63), 2**63 - 1
 
 #: Where an entry is kept, and what is kept.
@@ -47,10 +50,12 @@ class RedisStore(KeyValueStore):
         return cls(keyspace, keyspace.key("k", ""))
 
     def get(self, keys: Sequence[bytes]) -> list[Entry | None]:
-        return self.keyspace.connections.call(lambda link: self._read(link, keys)) if keys else []
+        stored = self.keyspace.connections.call(lambda link: self._read(link, keys)) if keys else []
+        return decode_all(keys, stored, self.keyspace.where)
 
     def get_within(self, keys: Sequence[bytes], timeout_s: float) -> list[Entry | None]:
-        return self.keyspace.connections.call(lambda link: self._read(link, keys), timeout_s=timeout_s) if keys else []
+        stored = self.keyspace.connections.call(lambda link: self._read(link, keys), timeout_s=timeout_s) if keys else []
+        return decode_all(keys, stored, self.keyspace.where)
 
     def put(self, entries: Iterable[tuple[bytes, int, bytes]]) -> int:
         chunks = _chunks(self._winners(entries))
@@ -67,7 +72,7 @@ class RedisStore(KeyValueStore):
         seen: set[bytes] = set()  # the server tells some keys twice when it makes room while it is scanned
         position = b"0"
         while True:
-            command = packed("SCAN", position, "MATCH", pattern, "COUNT", _CHUNK, "TYPE", "string")
+            command = packed("SCAN", position, "MATCH", pattern, "COUNT", _CHUNK)
             position, found = self.keyspace.ask(command)[0]
             new = [each for each in dict.fromkeys(found) if each not in seen]
             seen.update(new)
@@ -84,14 +89,19 @@ class RedisStore(KeyValueStore):
     def close(self) -> None:
         self.keyspace.close()
 
-    def _read(self, link: Link, keys: Sequence[bytes]) -> list[Entry | None]:
+    def _read(self, link: Link, keys: Sequence[bytes]) -> list[bytes | None]:
+        replies = Replies(link)
         if len(keys) <= _CHUNK:
             link.send(self._asked(keys))
-            return Replies(link).entries(keys, self.keyspace.where)
+            return replies.strings(len(keys))
         chunks = [keys[at : at + _CHUNK] for at in range(0, len(keys), _CHUNK)]
-        link.send(b"".join(map(self._asked, chunks)), len(chunks))
-        replies = Replies(link)
-        return [entry for chunk in chunks for entry in replies.entries(chunk, self.keyspace.where)]
+        found: list[bytes | None] = []
+        for at in range(0, len(chunks), _AHEAD):
+            part = chunks[at : at + _AHEAD]
+            link.send(b"".join(map(self._asked, part)), len(part))
+            for chunk in part:
+                found += replies.strings(len(chunk))
+        return found
 
     def _asked(self, keys: Sequence[bytes]) -> bytes:
         """The command that reads these keys."""
@@ -113,14 +123,16 @@ class RedisStore(KeyValueStore):
             if entry > there:
                 best[key] = entry
         prefix = self._prefix
-        return [(prefix + stored_key(key), encode(key, order, value)) for key, (order, value) in best.items()]
+        return [(prefix + under, value) for under, value in encode_all(best, best.values())]
 
     def _write(self, link: Link, chunks: Sequence[Sequence[Kept]]) -> int:
         (first, *rest), after = chunks, self.keyspace.after()
         answer, *kept = PUT.run(link, *_columns(first), *(after if not rest else ()))
         taken = self._taken(first, answer)
         sent: list[Sequence[Kept]] = []
+        limit = self.keyspace.write_timeout_s
         for chunk in rest:  # one ahead of the other, so that the server is never without work
+            link.allow(limit)
             link.send(PUT.command(*_columns(chunk)))
             sent.append(chunk)
             if len(sent) > 1:
@@ -157,6 +169,8 @@ def _chunks(kept: Sequence[Kept]) -> list[list[Kept]]:
         if size > _CHUNK_BYTES or len(chunks[-1]) == _CHUNK:
             chunks.append([])
             size = len(each[0]) + len(each[1])
+            if size > _LARGEST_BYTES:
+                raise InvalidError(f"a value of {size >> 20} MiB is too large for Redis", hint="keep it as a blob and store its digest")
         chunks[-1].append(each)
     return chunks
 
