@@ -162,7 +162,7 @@ def _parsed(text: str) -> "pl.Expr":
 
 
 def _roots(text: str) -> list[str]:
-    return list(_parsed(text).meta.root_names())
+    return list(dict.fromkeys(_parsed(text).meta.root_names()))
 
 
 def _strange(node: Any) -> Iterator[str]:
