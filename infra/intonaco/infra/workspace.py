@@ -83,12 +83,22 @@ class PluginSettings:
 
 @frozen(kw_only=True)
 class ServingSettings:
-    """The built-in server; an address beyond loopback needs a token."""
+    """The built-in server; an address beyond loopback needs a token.
+
+    Parameters
+    ----------
+    features_s
+        How long a read of features may take, within the deadline.
+    degrade
+        Whether a request is answered with defaults when the store of features does not answer, and says so; else it gets 503.
+    """
 
     host: str = "127.0.0.1"
     port: int = field(default=8080, validator=_at_least(0))
     token: str = field(default="", repr=False)
     deadline_s: float = field(default=10.0, validator=_at_least(0.001))
+    features_s: float = field(default=0.5, validator=_at_least(0.001))
+    degrade: bool = True
     body_limit_bytes: int = field(default=16 * 1024 * 1024, validator=_at_least(1024))
     queue_limit: int = field(default=1024, validator=_at_least(1))
     memory_limit_mb: int = field(default=2048, validator=_at_least(64))

@@ -108,11 +108,23 @@ def test_the_past_is_refused_online_and_answered_offline(server: RunningServer) 
         ({"keys": ROWS[:1], "at": "noon"}, "parameters.at"),
         ({"keys": ROWS[:1], "offline": 1}, "offline"),
         ({"keys": ROWS[:1], "of": 1}, "of"),
+        ('{"keys": {"stop": "a", "stop": "b", "platform": 1}}', "stop"),
+        ('{"keys": {"stop": "a:b", "platform": 1}, "keys": {}}', "keys"),
     ],
 )
-def test_what_is_wrong_is_named(server: RunningServer, body: dict[str, Any], field: str) -> None:
-    status, told = get(server, **body)
+def test_what_is_wrong_is_named(server: RunningServer, body: dict[str, Any] | str, field: str) -> None:
+    text = body if isinstance(body, str) else json.dumps(body)
+    status, told = server.ask("POST", "/features/lateness:get", text.encode())
     assert (status, told["field"]) == (400, field)
+
+
+def test_every_way_to_write_a_request_is_read_alike(server: RunningServer) -> None:
+    at = int(AT.timestamp() * 1e6)
+    written = [{"keys": ROWS[0], "at": at}, {"keys": [ROWS[0]], "at": "2024-01-01T02:00:00+01:00", "offline": False}]
+    first, second = (get(server, **body)[1] for body in written)
+    assert first == second
+    assert first["degraded"] == []
+    assert get(server, keys={"stop": "a:b", "platform": 1}, at=at)[1]["rows"][0]["keys"] == {"stop": "a:b", "platform": 1}
 
 
 def test_sets_alone_make_a_server_ready_and_an_unknown_one_is_told_the_known(server: RunningServer) -> None:

@@ -79,17 +79,25 @@ def select(outputs: Sequence[Output], wanted: tuple[str, ...]) -> Sequence[Outpu
 
 
 def encode_answer(
-    endpoint: str, version: int, prediction_id: str, request_id: str, outputs: Sequence[Output], first: int, last: int
+    endpoint: str,
+    version: int,
+    prediction_id: str,
+    request_id: str,
+    outputs: Sequence[Output],
+    first: int,
+    last: int,
+    degraded: tuple[str, ...] = (),
 ) -> bytes:
     """The body of an answer: rows `first` to `last` of these outputs; NaN is null."""
-    head = _head(endpoint, version, prediction_id, request_id)
+    head = _head(endpoint, version, prediction_id, request_id, degraded)
     return b"%b%b]}" % (head.encode(), b",".join([output.rows(first, last) for output in outputs]))
 
 
-def _head(endpoint: str, version: int, prediction_id: str, request_id: str) -> str:
+def _head(endpoint: str, version: int, prediction_id: str, request_id: str, degraded: tuple[str, ...]) -> str:
     """All before the outputs; the names of endpoints and our own ids need no escapes, a caller's id may."""
     given = f'"id":{_ENCODER.encode(request_id).decode()},' if request_id else ""
-    parameters = f'"parameters":{{"version":{version},"prediction_id":"{prediction_id}"}}'
+    more = f',"degraded":{_ENCODER.encode(", ".join(degraded)).decode()}' if degraded else ""
+    parameters = f'"parameters":{{"version":{version},"prediction_id":"{prediction_id}"{more}}}'
     return f'{{"model_name":"{endpoint}","model_version":"{version}",{given}{parameters},"outputs":['
 
 

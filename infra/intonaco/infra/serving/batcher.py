@@ -125,7 +125,7 @@ class Batcher:
                 shown = select(outputs, request.outputs) if request.outputs else outputs
                 if request.features:
                     shown = [*shown, *read]
-                body = encode_answer(name, scorer.version, asked.prediction_id, request.id, shown, first, last)
+                body = encode_answer(name, scorer.version, asked.prediction_id, request.id, shown, first, last, answer.degraded)
                 told.append(answer_frame(asked.frame.number, 200, body))
             except Exception as error:
                 told.append(answer_frame(asked.frame.number, *fault(error)))

@@ -15,8 +15,8 @@ from intonaco.core.columns import Columns, rows_of
 from intonaco.core.errors import CorruptError, InvalidError, MissingError
 from intonaco.core.schema import Schema
 from intonaco.infra.features.plan import ReadPlan
-from intonaco.infra.features.reader import OnlineReader
 from intonaco.infra.serving import packages
+from intonaco.infra.serving.degradation import open_reader
 from intonaco.infra.serving.deployment import Deployment
 from intonaco.infra.serving.loading import load_servable
 from intonaco.infra.serving.package import Package
@@ -126,7 +126,7 @@ def _scorer(workspace: "Workspace", version: int, package: Package, target: Targ
     lacking = [name for name in servable.signature.inputs.names if name not in plan.features]
     if lacking:
         raise CorruptError(f"the read plan of package {package.digest[:12]} lacks the model's input {lacking[0]!r}", field=lacking[0])
-    return Scorer(version, servable, plan, OnlineReader(plan, workspace.keyvalue))
+    return Scorer(version, servable, plan, open_reader(workspace, plan), workspace.settings.serving.features_s)
 
 
 def _target(workspace: "Workspace") -> Target | None:

@@ -9,59 +9,27 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import msgspec
-import numpy as np
-from attrs import define, field, frozen
-from numpy.typing import NDArray
+from attrs import define, field
 
-from intonaco.core.errors import DeadlineError, IntonacoError, SchemaError
+from intonaco.core.errors import DeadlineError, IntonacoError
 from intonaco.infra.features.answer import Answer
 from intonaco.infra.features.reader import OnlineReader
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.serving.channel import Frame, answer_frame
+from intonaco.infra.serving.degradation import open_reader
 from intonaco.infra.serving.faults import fault
-from intonaco.infra.serving.featurerows import key_columns, read_answer
-from intonaco.infra.serving.requests import microseconds
-from intonaco.infra.serving.strictjson import parse
+from intonaco.infra.serving.featurerequests import FeatureDecoder, FeatureRequest
+from intonaco.infra.serving.featurerows import read_answer
 
 __all__ = ["FeatureDesk"]
 
 Send = Callable[[bytes], None]
 _ENCODER = msgspec.json.Encoder()
-_KEYS = ("keys", "at", "offline")
 #: Of the time that a request has, for the way back.
 _WAY_BACK_S = 0.02
-
-
-@frozen
-class _Asked:
-    """A request for features."""
-
-    keys: list[dict[str, Any]]
-    at_us: int
-    offline: bool
-
-    @classmethod
-    def of(cls, body: bytes) -> "_Asked":
-        """The request in a body; SchemaError names what is wrong with it."""
-        given = parse(body)
-        if not isinstance(given, dict) or "keys" not in given or set(given) - set(_KEYS):
-            wrong = next((name for name in given if name not in _KEYS), "keys") if isinstance(given, dict) else "keys"
-            raise SchemaError("the body is an object of keys, at and offline", hint='{"keys": [{"origin": "JFK"}]}', field=wrong[:100])
-        at = given.get("at")
-        at_us = time.time_ns() // 1000 if at is None else microseconds(at)
-        if not isinstance(given.get("offline", False), bool):
-            raise SchemaError(f"offline is {given['offline']!r:.40}, expected true or false", field="offline")
-        return cls(_rows(given["keys"]), at_us, given.get("offline", False))
-
-
-def _rows(keys: Any) -> list[dict[str, Any]]:
-    rows = keys if isinstance(keys, list) else [keys]
-    if not rows or not all(isinstance(row, dict) for row in rows):
-        raise SchemaError("keys is an object, or a list of at least one", hint='[{"origin": "JFK"}]', field="keys")
-    return rows
 
 
 @define(eq=False)
@@ -70,14 +38,18 @@ class FeatureDesk:
 
     store: FeatureStore
     readers: dict[int, OnlineReader] = field(repr=False)
+    _decoders: dict[int, FeatureDecoder] = field(init=False, repr=False)
     _aside: ThreadPoolExecutor = field(factory=lambda: ThreadPoolExecutor(1, "offline"), init=False, repr=False)
     _sending: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._decoders = {number: FeatureDecoder.of(reader.plan) for number, reader in self.readers.items()}
 
     @classmethod
     def open(cls, store: FeatureStore) -> Self:
         """Compile the plans of all sets that are applied."""
         plans = store.read_plans()
-        return cls(store, {number: OnlineReader(plan, store.workspace.keyvalue) for number, plan in enumerate(plans, 1)})
+        return cls(store, {number: open_reader(store.workspace, plan) for number, plan in enumerate(plans, 1)})
 
     @property
     def paths(self) -> dict[str, int]:
@@ -87,7 +59,7 @@ class FeatureDesk:
     def answer(self, frame: Frame, send: Send) -> None:
         """Send the answer, at once or, of the past, when it is there."""
         try:
-            asked = _Asked.of(frame.body)
+            asked = self._decoders[frame.version].decode(frame.body)
             if not asked.offline:
                 self._send(frame, send, lambda: self._online(frame, asked))
                 return
@@ -118,17 +90,15 @@ class FeatureDesk:
         with self._sending:
             send(answer_frame(frame.number, status, body))
 
-    def _online(self, frame: Frame, asked: _Asked) -> bytes:
-        _left_s(frame)
+    def _online(self, frame: Frame, asked: FeatureRequest) -> bytes:
+        left_s = min(_left_s(frame), self.store.workspace.settings.serving.features_s)
         reader = self.readers[frame.version]
-        columns = key_columns(reader.plan, asked.keys)
-        return _encoded(reader.plan.name, asked, reader.read(columns, _moments(asked)))
+        return _encoded(reader.plan.name, asked, reader.read(asked.columns, asked.moments, deadline_s=left_s))
 
-    def _offline(self, frame: Frame, asked: _Asked) -> bytes:
+    def _offline(self, frame: Frame, asked: FeatureRequest) -> bytes:
         _left_s(frame)
         plan = self.readers[frame.version].plan
-        columns = key_columns(plan, asked.keys)
-        return _encoded(plan.name, asked, self.store.read_offline(plan.name, columns, _moments(asked)))
+        return _encoded(plan.name, asked, self.store.read_offline(plan.name, asked.columns, asked.moments))
 
 
 def _left_s(frame: Frame) -> float:
@@ -139,9 +109,5 @@ def _left_s(frame: Frame) -> float:
     return left_s
 
 
-def _moments(asked: _Asked) -> NDArray[np.int64]:
-    return np.full(len(asked.keys), asked.at_us, dtype=np.int64)
-
-
-def _encoded(name: str, asked: _Asked, answer: Answer) -> bytes:
+def _encoded(name: str, asked: FeatureRequest, answer: Answer) -> bytes:
     return _ENCODER.encode(read_answer(name, asked.keys, asked.at_us, answer, offline=asked.offline))

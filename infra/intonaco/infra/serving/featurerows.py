@@ -31,8 +31,13 @@ def key_columns(plan: ReadPlan, rows: Sequence[Mapping[str, Any]]) -> dict[str, 
 
 def read_answer(name: str, keys: Sequence[Mapping[str, Any]], at_us: int, answer: Answer, *, offline: bool) -> dict[str, Any]:
     """A read as it is told, over HTTP and on the command line alike."""
-    rows = _rows(keys, answer)
-    return {"set": name, "at": moment(at_us).isoformat().replace("+00:00", "Z"), "from": "offline" if offline else "online", "rows": rows}
+    return {
+        "set": name,
+        "at": moment(at_us).isoformat().replace("+00:00", "Z"),
+        "from": "offline" if offline else "online",
+        "degraded": list(answer.degraded),
+        "rows": _rows(keys, answer),
+    }
 
 
 def _rows(given: Sequence[Mapping[str, Any]], answer: Answer) -> list[dict[str, Any]]:

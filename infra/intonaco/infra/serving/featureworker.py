@@ -11,6 +11,7 @@ import msgspec
 
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.serving.channel import RequestFrames
+from intonaco.infra.serving.degradation import watch
 from intonaco.infra.serving.featuredesk import FeatureDesk
 from intonaco.infra.serving.messages import Ready, send
 from intonaco.infra.serving.processlife import run_worker, settle_memory
@@ -43,6 +44,7 @@ def run(job: FeatureJob, frames: socket.socket, control: socket.socket) -> None:
         FeatureDesk.open(FeatureStore(workspace, job.project)) as desk,
     ):
         settle_memory()
+        watch(desk.readers.values(), control)
         send(control, Ready("", [], paths=desk.paths))
         received, buffer = RequestFrames(), memoryview(bytearray(_RECEIVE_BYTES))
         while size := frames.recv_into(buffer):

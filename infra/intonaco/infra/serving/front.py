@@ -174,7 +174,10 @@ class FrontEnd:
             hint = "intonaco deploy MODEL, or intonaco features apply"
             return 503, encode_error("no endpoint is deployed", code="empty", hint=hint)
         waiting = [f"{line.name!r}: {line.reason}" for line in self.lines.values() if line.lane is None]
-        return (503, encode_error(f"not ready: {'; '.join(waiting)}", code="not_ready")) if waiting else (200, b'{"ready":true}')
+        if waiting:
+            return 503, encode_error(f"not ready: {'; '.join(waiting)}", code="not_ready")
+        degraded = [f"{line.name!r}: {line.degraded}" for line in self.lines.values() if line.degraded]
+        return (503, encode_error(f"degraded: {'; '.join(degraded)}", code="degraded")) if degraded else (200, b'{"ready":true}')
 
     def _known(self) -> str:
         models = [name for name, line in self.lines.items() if not line.paths]

@@ -17,7 +17,7 @@ from intonaco.infra.serving import messages
 from intonaco.infra.serving.front import FrontEnd
 from intonaco.infra.serving.guard import Guard
 from intonaco.infra.serving.lanes import Lane, Line, expire
-from intonaco.infra.serving.messages import Attach, Drain, Drained, Gauges, Hung, Listening, Refuse, Remove, Stop, Want
+from intonaco.infra.serving.messages import Attach, Degraded, Drain, Drained, Gauges, Hung, Listening, Refuse, Remove, Stop, Want
 from intonaco.infra.serving.passages import PassingProtocol
 from intonaco.infra.serving.processlife import die_with_parent, ignore_interrupts, settle_memory
 
@@ -28,7 +28,7 @@ _LAST_S = 0.3
 #: For handshakes that began before new ones were turned away.
 _HANDSHAKE_S = 0.02
 _SO_ATTACH_FILTER, _BPF_RETURN = 26, 0x06
-_Order: Any = Want | Attach | Refuse | Remove | Gauges | Drain | Stop
+_Order: Any = Want | Attach | Degraded | Refuse | Remove | Gauges | Drain | Stop
 
 
 class FrontJob(msgspec.Struct, kw_only=True):
@@ -126,6 +126,8 @@ class _Desk:
                 self._keep(self._attach(order, fds[0]))
             case Refuse(endpoint, reason) if endpoint in lines:
                 lines[endpoint].refuse(reason)
+            case Degraded(reason, endpoint) if endpoint in lines:
+                lines[endpoint].degraded = reason
             case Remove(endpoint) if endpoint in lines:
                 lines.pop(endpoint).remove()
             case Gauges(values):

@@ -115,6 +115,7 @@ class Line:
     paths: dict[str, int] = field(factory=dict)
     lane: Lane | None = None
     reason: str = "its worker is starting"
+    degraded: str = ""
     parks: bool = True
     tally: Tally = field(factory=Tally)
     parked: dict[int, tuple[bytes, Waiter, float]] = field(factory=dict)
@@ -144,6 +145,7 @@ class Line:
         """Switch to a new worker; the old one finishes what it has."""
         old, self.lane = self.lane, lane
         self.versions, self.metadata, self.paths, self.reason, self.parks = versions, metadata, paths, "", True
+        self.degraded = ""
         for number, (frame, waiter, deadline) in self.parked.items():
             lane.send(number, frame, waiter, deadline)
         self.parked.clear()

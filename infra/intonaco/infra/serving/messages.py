@@ -10,6 +10,7 @@ from msgspec import Struct
 __all__ = [
     "Attach",
     "Condition",
+    "Degraded",
     "Drain",
     "Drained",
     "Failed",
@@ -59,6 +60,13 @@ class Remove(Struct, tag=True, frozen=True):
     """To the front end: the endpoint is wanted no more."""
 
     endpoint: str
+
+
+class Degraded(Struct, tag=True, frozen=True):
+    """From a worker to the server, and on to the front end: the store that it reads from does not answer, and why; or it does again."""
+
+    reason: str
+    endpoint: str = ""
 
 
 class Gauges(Struct, tag=True, frozen=True):

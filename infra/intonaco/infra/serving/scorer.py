@@ -34,6 +34,8 @@ class Answer:
         For each feature and row, its status (`features.status`); for each of a view, how old its value was, -1 where there is none.
     version
         Of the model that answered.
+    degraded
+        Which store of features could not be read, and why; empty if all was read.
     """
 
     columns: dict[str, Column]
@@ -41,23 +43,25 @@ class Answer:
     statuses: dict[str, NDArray[np.uint8]] = field(factory=dict)
     ages_us: dict[str, NDArray[np.int64]] = field(factory=dict)
     version: int
+    degraded: tuple[str, ...] = ()
 
 
 class FeatureReader(Protocol):
     """Reads the features of one read plan, without a catalog."""
 
-    def read(self, keys: Columns, at_us: NDArray[np.int64], /) -> Read:
+    def read(self, keys: Columns, at_us: NDArray[np.int64], /, *, deadline_s: float | None = None) -> Read:
         """The plan's features for rows of its inputs, each as of its own moment."""
 
 
 @frozen(eq=False)
 class Scorer:
-    """Scores rows with one version: reads its features, puts the model's inputs in order, and scores."""
+    """Scores rows with one version: reads its features, within `features_s`, puts the model's inputs in order, and scores."""
 
     version: int
     servable: Servable = field(repr=False)
     plan: ReadPlan | None = field(default=None, repr=False)
     reader: FeatureReader | None = field(default=None, repr=False)
+    features_s: float | None = None
 
     @property
     def signature(self) -> Signature:
@@ -84,9 +88,16 @@ class Scorer:
         """
         if self.reader is None:
             return Answer(columns=self._predict(given), version=self.version)
-        read = self.reader.read(given, at_us)
+        read = self.reader.read(given, at_us, deadline_s=self.features_s)
         columns = self._predict({name: read.columns[name] for name in self.signature.inputs.names})
-        return Answer(columns=columns, features=read.columns, statuses=read.statuses, ages_us=read.ages, version=self.version)
+        return Answer(
+            columns=columns,
+            features=read.columns,
+            statuses=read.statuses,
+            ages_us=read.ages,
+            version=self.version,
+            degraded=read.degraded,
+        )
 
     def warm_up(self, package: "Package") -> None:
         """Score the package's sample rows, all at once and one by one; CorruptError if the scores are not those it was made with."""

@@ -19,6 +19,7 @@ from intonaco.infra.serving.ledgerrecords import Layout
 from intonaco.infra.serving.messages import (
     Attach,
     Condition,
+    Degraded,
     Drain,
     Drained,
     Failed,
@@ -49,7 +50,7 @@ _MOVE_S = 0.5
 _FRONT_DEATHS = 5
 _LOAD_S = 300.0
 _FromFront: Any = Listening | Hung | Drained
-_FromWorker: Any = Condition | Ready | Failed
+_FromWorker: Any = Condition | Ready | Failed | Degraded
 
 
 @define(eq=False)
@@ -201,6 +202,8 @@ class Supervisor:
                 worker.conditions.append(name)
             case Failed(reason):
                 worker.reason = reason
+            case Degraded(reason) if slot.current is worker:
+                self._order(Degraded(reason, worker.endpoint))
             case Ready() if slot.coming is worker:
                 self._declare(worker, message.layouts)
                 self._switch(slot, worker, message)

@@ -13,6 +13,7 @@ import msgspec
 from intonaco.infra.serving.answers import metadata
 from intonaco.infra.serving.batcher import Batcher
 from intonaco.infra.serving.channel import RequestFrames
+from intonaco.infra.serving.degradation import watch
 from intonaco.infra.serving.deployment import Deployment
 from intonaco.infra.serving.endpoint import Endpoint
 from intonaco.infra.serving.ledgerrecords import layouts_of
@@ -54,6 +55,7 @@ def run(job: Job, frames: socket.socket, control: socket.socket) -> None:
         layouts = layouts_of(deployment.project, deployment.endpoint, endpoint.scorers)
         batcher = Batcher(endpoint, Spool(Path(job.spool), layouts, workspace.settings.serving.ledger_limit_bytes))
         settle_memory()
+        watch([scorer.reader for scorer in endpoint.scorers.values()], control)
         send(control, Ready(described.decode(), [layout.to_json() for layout in layouts.values()], versions))
         answer_all(batcher, frames)
 
