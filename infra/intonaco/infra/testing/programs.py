@@ -4,6 +4,7 @@ A program ends with the process that started it, however that ends: a shell wait
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -18,14 +19,22 @@ from intonaco.core.errors import UnavailableError
 __all__ = ["RunningProgram", "free_port"]
 
 _POLL_S = 0.01
+_PORTS = (15_000, 30_000)
+_chosen = random.SystemRandom()  # two test processes may have been given the same seed
 _STOP_S = 10.0
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A loopback port that nothing listens on now, of those that no system gives to clients while a server is down."""
+    while True:
+        port = _chosen.randrange(*_PORTS)
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 @define(eq=False, kw_only=True)
