@@ -1,4 +1,4 @@
-"""Reading answers to MGET: taken apart in one short loop, which is most of what a read costs."""
+"""Reading lists of strings: taken apart in one short loop, which is most of what a read costs."""
 
 from attrs import define, field
 from redis.exceptions import InvalidResponse, ResponseError
@@ -10,42 +10,43 @@ __all__ = ["Replies"]
 
 @define(eq=False)
 class Replies:
-    """What a connection answers to commands MGET that were sent together."""
+    """What a connection answers to commands that were sent together, and each of which is answered by a list of strings."""
 
     link: Link
     _data: bytes = field(default=b"", init=False)
 
-    def strings(self, n: int) -> list[bytes | None]:
-        """What is under the keys of the next answer, which are so many."""
-        data, at = self._line(self._data or self.link.receive())
-        if data[:at] != b"*%d\r\n" % n:
+    def strings(self) -> list[bytes | None]:
+        """The next answer: what is under the keys that were asked for, or what a script tells."""
+        data, at = self._line(self._data or self.link.receive(), 0)
+        if data[:1] != b"*":
             self.link.owed -= data[:1] == b"-"
             raise _refused(data[: at - 2])
         found: list[bytes | None] = []
+        add = found.append
         head, size = b"$-1\r\n", -1
-        for _ in range(n):
+        for _ in range(int(data[1 : at - 2])):
             if data.startswith(head, at):  # values are mostly as long as the one before
-                start = at + len(head)
+                at += len(head)
             else:
-                data, start = self._line(data[at:])
-                head = data[:start]
+                begin = at
+                data, at = self._line(data, begin)
+                head = data[begin:at]
                 size = int(head[1:-2])
-            at = start
             if size < 0:
-                found.append(None)
+                add(None)
                 continue
-            at += size + 2
-            if at > len(data):
-                data = self._filled(data[start:], size + 2)
-                start, at = 0, size + 2
-            found.append(data[start : at - 2])
+            end = at + size
+            if end + 2 > len(data):
+                data, at, end = self._filled(data[at:], size + 2), 0, size
+            add(data[at:end])
+            at = end + 2
         self._data = data[at:]
         self.link.owed -= 1
         return found
 
-    def _line(self, data: bytes) -> tuple[bytes, int]:
-        """The bytes with at least one whole line, and where it ends."""
-        while (end := data.find(b"\r\n")) < 0:
+    def _line(self, data: bytes, begin: int) -> tuple[bytes, int]:
+        """The bytes with at least one whole line from `begin`, and where it ends."""
+        while (end := data.find(b"\r\n", begin)) < 0:
             data += self.link.receive()
         return data, end + 2
 
@@ -61,4 +62,4 @@ class Replies:
 def _refused(line: bytes) -> Exception:
     if line[:1] == b"-":
         return ResponseError(line[1:].decode(errors="replace"))
-    return InvalidResponse(f"{line[:80]!r} is no answer to MGET")
+    return InvalidResponse(f"{line[:80]!r} is no list of strings")

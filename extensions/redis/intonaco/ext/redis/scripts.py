@@ -12,7 +12,7 @@ from redis.exceptions import NoScriptError
 
 from intonaco.ext.redis.connections import Argument, Link, packed
 
-__all__ = ["APPEND", "CLAIM", "PUT", "TRIM", "Script"]
+__all__ = ["APPEND", "CLAIM", "PUT", "READ", "TRIM", "Script"]
 
 
 @frozen
@@ -99,6 +99,16 @@ if new then
   redis.call('SADD', KEYS[3], ARGV[1])
 end
 return last
+""")
+
+#: KEYS: the records, their head; ARGV: behind which id, how many at most. How far was appended and trimmed; then id and record by turns.
+READ = Script("""
+local head = redis.call('HMGET', KEYS[2], 'last', 'trimmed')
+local told, n = {head[1], head[2]}, 2
+for _, row in ipairs(redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])) do
+  told[n + 1], told[n + 2], n = row[1], row[2][2], n + 2
+end
+return told
 """)
 
 #: KEYS: the records, their head; ARGV: through which offset.

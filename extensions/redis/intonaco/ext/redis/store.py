@@ -93,14 +93,14 @@ class RedisStore(KeyValueStore):
         replies = Replies(link)
         if len(keys) <= _CHUNK:
             link.send(self._asked(keys))
-            return replies.strings(len(keys))
+            return replies.strings()
         chunks = [keys[at : at + _CHUNK] for at in range(0, len(keys), _CHUNK)]
         found: list[bytes | None] = []
         for at in range(0, len(chunks), _AHEAD):
             part = chunks[at : at + _AHEAD]
             link.send(b"".join(map(self._asked, part)), len(part))
-            for chunk in part:
-                found += replies.strings(len(chunk))
+            for _ in part:
+                found += replies.strings()
         return found
 
     def _asked(self, keys: Sequence[bytes]) -> bytes:

@@ -11,13 +11,15 @@ from typing import Any, Self
 from zlib import crc32
 
 from attrs import define, frozen
+from redis.exceptions import ResponseError
 
 from intonaco.core.errors import CorruptError
 from intonaco.core.references import check_name
 from intonaco.core.urls import StoreUrl
 from intonaco.ext.redis.connections import Link, packed
 from intonaco.ext.redis.keyspace import Keyspace
-from intonaco.ext.redis.scripts import APPEND, CLAIM, TRIM
+from intonaco.ext.redis.replies import Replies
+from intonaco.ext.redis.scripts import APPEND, CLAIM, READ, TRIM
 from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.streams import Claimed, Stream, check_topic
 
@@ -41,15 +43,12 @@ class _Partition:
         """A record as it is kept."""
         return crc32(value, self.salt).to_bytes(4, "little") + value
 
-    def checked(self, row: Any, where: str) -> tuple[int, bytes]:
+    def checked(self, name: bytes, record: bytes, where: str) -> tuple[int, bytes]:
         """The offset and the value of a record as the server tells it; CorruptError if that is not what was appended."""
-        name, fields = row
-        offset, _, rest = name.partition(b"-")
-        record = fields[1] if len(fields) == 2 else b""
         value = record[4:]
-        if rest != b"0" or crc32(value, self.salt).to_bytes(4, "little") != record[:4]:
-            raise self.damaged(f"record {offset.decode()}", where)
-        return int(offset), value
+        if name[-2:] != b"-0" or crc32(value, self.salt).to_bytes(4, "little") != record[:4]:
+            raise self.damaged(f"record {name.decode()}", where)
+        return int(name[:-2]), value
 
     def damaged(self, what: str, where: str) -> CorruptError:
         """An error that says what of it is not what was stored."""
@@ -114,7 +113,10 @@ class RedisStream(Stream):
             return []
         again, times, new = self.keyspace.write(lambda link: CLAIM.run(link, (place.records,), arguments)[0])
         counts = [*times, *(1 for _ in new)]
-        return [Claimed(*place.checked(row, self._where), count) for row, count in zip([*again, *new], counts, strict=True)]
+        return [
+            Claimed(*place.checked(name, fields[1], self._where), count)
+            for (name, fields), count in zip([*again, *new], counts, strict=True)
+        ]
 
     def acknowledge(self, topic: str, group: str, offsets: Sequence[int], partition: int = 0) -> None:
         """As `SupportsGroups` says."""
@@ -144,23 +146,16 @@ class RedisStream(Stream):
         return int(last)
 
     def _read(self, place: _Partition, after: int, limit: int) -> list[tuple[int, bytes]]:
-        # together, so that nothing is appended or trimmed between the two
-        wanted = packed("XRANGE", place.records, f"({after}-0", "+", "COUNT", limit)
-        *_, (head, rows) = self.keyspace.ask(packed("MULTI"), _head_of(place), wanted, packed("EXEC"))
-        last, trimmed = self._checked_head(place, head)
-        first = max(after, trimmed) + 1
-        offsets = range(first, min(last, first + limit - 1) + 1)
-        if len(rows) > len(offsets):
-            raise place.damaged(f"it has more records than the {last} that were appended", self._where)
-        return self._checked(place, offsets, rows)
-
-    def _checked(self, place: _Partition, offsets: range, rows: Sequence[Any]) -> list[tuple[int, bytes]]:
-        found = [place.checked(row, self._where) for row in rows]
-        for offset, (there, _) in zip(offsets, found, strict=False):
+        last, trimmed, *rows = self.keyspace.connections.call(lambda link: _told(link, place, after, limit))
+        end, gone = self._checked_head(place, (last, trimmed))
+        found = [place.checked(name, record, self._where) for name, record in zip(rows[::2], rows[1::2], strict=True)]
+        first = max(after, gone) + 1
+        expected = range(first, min(end, first + limit - 1) + 1)
+        for offset, (there, _) in zip(expected, found, strict=False):
             if there != offset:
                 raise place.damaged(f"record {offset} is missing", self._where)
-        if len(found) < len(offsets):
-            raise place.damaged(f"record {offsets[len(found)]} is missing", self._where)
+        if len(found) != len(expected):
+            raise place.damaged(f"it has {len(found)} records where {len(expected)} were appended", self._where)
         return found
 
     def _checked_head(self, place: _Partition, head: Sequence[bytes | None]) -> tuple[int, int]:
@@ -178,3 +173,16 @@ class RedisStream(Stream):
 
 def _head_of(place: _Partition) -> bytes:
     return packed("HMGET", place.head, "last", "trimmed")
+
+
+def _told(link: Link, place: _Partition, after: int, limit: int) -> list[Any]:
+    keys, arguments = (place.records, place.head), (f"({after}-0", limit)
+    try:
+        link.send(READ.command(keys, arguments))
+        return Replies(link).strings()
+    except ResponseError as error:
+        if not str(error).startswith("NOSCRIPT"):
+            raise
+        READ.load(link)
+        link.send(READ.command(keys, arguments))
+        return Replies(link).strings()
