@@ -1,6 +1,7 @@
 """Offline, from stored hops and online: one answer for every stream of events, every order and every batching."""
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from itertools import count as numbers
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from intonaco.core.columns import Column, Masked, Ragged, take
 from intonaco.infra.compute.algebra import KINDS, NONE
 from intonaco.infra.compute.algebra import finalize as finalized
+from intonaco.infra.compute.decimals import as_objects
 from intonaco.infra.compute.polars import PolarsTableEngine
 from intonaco.infra.compute.timeline import tail
 from intonaco.infra.features.aggregates import Feature, columns, windows
@@ -29,9 +31,18 @@ from intonaco.infra.storage.keyvalue import KeyValueStore
 from intonaco.infra.storage.lmdb import LmdbStore
 
 UTC = pa.timestamp("us", tz="UTC")
-SCHEMA = pa.schema({"key": pa.string(), "time": UTC, "created": UTC, "value": pa.float64(), "whole": pa.int64(), "text": pa.string()})
+COLUMNS = {
+    "value": pa.float64(),
+    "whole": pa.int64(),
+    "text": pa.string(),
+    "flag": pa.bool_(),
+    "money": pa.decimal128(12, 2),
+    "stamp": UTC,
+}
+SCHEMA = pa.schema({"key": pa.string(), "time": UTC, "created": UTC, **COLUMNS})
 ENTITY = Entity("thing", {"key": "str"})
-SOURCE = TableSource("events", {"value": "float64", "whole": "int64", "text": "str"}, time="time", created="created")
+DTYPES = {"value": "float64", "whole": "int64", "text": "str", "flag": "bool", "money": "decimal(12,2)", "stamp": "timestamp"}
+SOURCE = TableSource("events", DTYPES, time="time", created="created")
 
 VALUES = st.sampled_from([None, 0.0, -0.0, 0.1, -2.5, 1e6, 3e-7, 7.25])
 # Nulls are rare, and times and keys few: windows are to hold events, and their edges to meet them.
@@ -42,8 +53,11 @@ EVENTS = st.lists(
         TIMES,
         st.sampled_from([0, 1, 2, None]),
         VALUES,
-        st.sampled_from([-3, 0, 2, 3, None]),
+        st.sampled_from([-3, 0, 2, 3, 2**44 - 1, None]),
         st.sampled_from(["", "x", "é", "xx", None]),
+        st.sampled_from([True, False, None]),
+        st.sampled_from([Decimal("0.00"), Decimal("-1.25"), Decimal("9007199254.99"), None]),
+        st.sampled_from([0, -1, 2**60, None]),
     ),
     max_size=40,
 )
@@ -63,7 +77,10 @@ def features() -> list[tuple[Feature, ...]]:
     values = [window(kind, "value", over, hop, f"{kind}_{over}") for kind in KINDS for over, hop in spans]
     wholes = [window(kind, "whole", 50, 7, f"whole_{kind}") for kind in KINDS]
     exact = [window(kind, "whole", 20, 1, f"exact_{kind}") for kind in KINDS]
-    return [*values, *wholes, *exact, windows("count", "", 40, hop=1, name="events", default=0.0), columns("value", "whole", "text")]
+    others = [window(kind, column, 30, 4, f"{column}_{kind}") for column in ("flag", "money") for kind in KINDS]
+    counts = [window(kind, column, 30, 4, f"{column}_{kind}") for column in ("text", "stamp") for kind in ("count", "distinct")]
+    events = windows("count", "", 40, hop=1, name="events", default=0.0)
+    return [*values, *wholes, *exact, *others, *counts, events, columns(*COLUMNS)]
 
 
 def window(kind: str, column: str, over: int, hop: int, name: str) -> tuple[Feature, ...]:
@@ -71,7 +88,8 @@ def window(kind: str, column: str, over: int, hop: int, name: str) -> tuple[Feat
 
 
 def table(events: Sequence[tuple[Any, ...]]) -> pa.Table:
-    return pa.Table.from_pylist([dict(zip(SCHEMA.names, event, strict=True)) for event in events], schema=SCHEMA)
+    filled = [(*event, *[None] * (len(SCHEMA) - len(event))) for event in events]
+    return pa.Table.from_pylist([dict(zip(SCHEMA.names, event, strict=True)) for event in filled], schema=SCHEMA)
 
 
 def view_of(delay: int, valid_for: int | None) -> FeatureView:
@@ -101,9 +119,16 @@ def assert_same_rows(reader: OnlineReader, keys: Sequence[str | None], at: int, 
     for number, key in enumerate(keys):
         row = reader.row({"key": key}, at)
         values = [None if isinstance(column[number], float) and np.isnan(column[number]) else column[number] for column in columns]
-        assert [repr(list(value) if isinstance(value, tuple) else value) for value in row.values] == [repr(value) for value in values]
+        assert [repr(shown(value)) for value in row.values] == [repr(value) for value in values]
         assert row.statuses == tuple(int(codes[number]) for codes in online.statuses.values())
         assert row.ages == tuple(int(ages[number]) for ages in online.ages.values())
+
+
+def shown(value: Any) -> Any:
+    """A value of a row as answers to requests show it."""
+    if isinstance(value, tuple):
+        return [shown(each) for each in value]
+    return format(value, "f") if isinstance(value, Decimal) else value
 
 
 def same(left: Column, right: Column) -> bool:
@@ -114,6 +139,8 @@ def same(left: Column, right: Column) -> bool:
         return bool((left.missing == right.missing).all() and (left.values[held] == right.values[held]).all())
     assert isinstance(left, np.ndarray)
     assert isinstance(right, np.ndarray)
+    if left.dtype.kind == "O":
+        return repr(left.tolist()) == repr(right.tolist())
     return (
         left.dtype == right.dtype
         and np.array_equal(np.isnan(left), np.isnan(right))
@@ -195,6 +222,8 @@ def test_stored_hops_merge_to_what_is_read_offline(events: list[tuple[Any, ...]]
                 values = [row[name] for row in inside]
                 words.append(np.array([sum(values) if measure.adds else max([NONE, *values])]))
             value, held = finalized(output.kind, words, output.resolution, output.floats)
+            if output.dtype.startswith("decimal"):
+                value = as_objects(value, output.dtype)
             made = np.where(held, value, np.nan) if value.dtype == np.float64 else Masked(value, ~held)
             if any(event[0] == "a" and event[1] is not None for event in events):
                 assert same(made, offline.columns[output.name])

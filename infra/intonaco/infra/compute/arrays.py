@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from intonaco.core.errors import InvalidError, SchemaError
+from intonaco.core.errors import SchemaError
 from intonaco.core.schema import suggestion
+from intonaco.infra.compute.decimals import multiples
 
-__all__ = ["column_of", "decimals", "entity_codes", "identities", "numbers", "presence", "times"]
+__all__ = ["column_of", "entity_codes", "identities", "numbers", "presence", "times"]
 
 _DENSE = 2**22
 
@@ -51,7 +52,7 @@ def numbers(table: pa.Table, name: str, where: str) -> tuple[NDArray[Any], NDArr
     if pa.types.is_null(array.type):
         return np.zeros(len(array)), np.zeros(len(array), dtype=np.bool_)
     if pa.types.is_decimal(array.type):
-        return _multiples(array, name), _held(array)
+        return multiples(array, name), _held(array)
     if not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_boolean(array.type)):
         raise SchemaError(f"{where}: column {name!r} is {array.type}, expected numbers", field=name)
     return _values(array, False if pa.types.is_boolean(array.type) else 0), _held(array)
@@ -84,14 +85,6 @@ def _text_hash(value: str | bytes) -> int:
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
 
 
-def _multiples(array: pa.Array, name: str) -> NDArray[np.int64]:
-    wide = array.cast(pa.decimal128(38, array.type.scale)) if array.type.bit_width != 128 else array
-    halves = np.frombuffer(wide.buffers()[1], dtype="<i8")[2 * wide.offset : 2 * (wide.offset + len(wide))]
-    low, high = halves[::2], halves[1::2]
-    if bool(np.any(_held(array) & (high != low >> 63))):
-        raise InvalidError(f"column {name!r} holds a decimal beyond 63 bits", hint="declare a smaller scale", field=name)
-    return np.asarray(low)
-
 
 def _values(array: pa.Array, stand_in: Any) -> NDArray[Any]:
     filled = array.fill_null(stand_in) if array.null_count else array
@@ -102,15 +95,6 @@ def _held(array: pa.Array) -> NDArray[np.bool_]:
     if array.null_count == 0:
         return np.ones(len(array), dtype=np.bool_)
     return np.asarray(array.is_valid().to_numpy(zero_copy_only=False))
-
-
-def decimals(values: NDArray[np.int64], held: NDArray[np.bool_] | None, dtype: str) -> pa.Array:
-    """Whole multiples of the least unit as Arrow's `decimal(p,s)`; the inverse of what `numbers` does to decimals."""
-    precision, scale = (int(part) for part in dtype[len("decimal(") : -1].split(","))
-    halves = np.stack([values, values >> 63], axis=1)
-    missing = None if held is None or held.all() else pa.array(held)
-    buffers = [None if missing is None else missing.buffers()[1], pa.py_buffer(halves)]
-    return pa.Array.from_buffers(pa.decimal128(precision, scale), len(values), buffers)
 
 
 def entity_codes(events: list[pa.Array], rows: list[pa.Array]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import suggestion
-from intonaco.infra.compute.arrays import column_of, decimals
+from intonaco.infra.compute.arrays import column_of
+from intonaco.infra.compute.decimals import as_arrow
 from intonaco.infra.compute.eventindex import EventIndex
 from intonaco.infra.compute.tables import AsofColumns, Events, HasTables, TableEngine, WindowColumn, Windows
 from intonaco.infra.compute.timeline import is_expired
@@ -128,7 +129,7 @@ def _answered(index: EventIndex, column: WindowColumn, found: list[Found], usabl
 
 def _exact(values: NDArray[Any], held: NDArray[np.bool_] | None, dtype: str) -> pa.Array:
     if dtype.startswith("decimal"):
-        return decimals(values, held, dtype)
+        return as_arrow(values, held, dtype)
     return pa.array(values) if held is None or held.all() else pa.array(values, mask=~held)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from attrs import evolve, field, frozen
 
 from intonaco.core.errors import DefinitionError
+from intonaco.core.fields import decimal_digits
 from intonaco.core.schema import suggestion
 from intonaco.infra.compute.measures import DEFAULT_RESOLUTION, KINDS, WHOLE_KINDS
 from intonaco.infra.compute.sketches import bits_for
@@ -35,6 +36,8 @@ _MOST_HOPS = 10_000
 #: The hop of a window that is exact on both ends: each moment is a hop of its own.
 _EXACT = 1
 _MOST_LISTED = 1024
+#: Of the largest integer of 64 bits: a sum of decimals has at most so many.
+_DIGITS = 19
 _PRECISIONS = range(4, 17)
 _OF_ANY_TYPE = ("count", "distinct")
 
@@ -114,7 +117,10 @@ class Feature:
     def _answered(self, dtype: str) -> str:
         if self.kind not in WHOLE_KINDS or dtype.startswith("float"):
             return "float64"
-        return dtype if dtype.startswith("decimal") else "int64"
+        digits = decimal_digits(dtype)
+        if digits is None:
+            return "int64"
+        return f"decimal({max(digits[0], _DIGITS)},{digits[1]})" if self.kind == "sum" else dtype
 
     def _step(self, dtype: str) -> float:
         if dtype.startswith("float"):
@@ -132,7 +138,8 @@ class Feature:
 
 def _unit(dtype: str) -> float:
     """What one whole number of a column of this type is worth."""
-    return 10.0 ** -int(dtype.rstrip(")").split(",")[1]) if dtype.startswith("decimal") else 1.0
+    digits = decimal_digits(dtype)
+    return 1.0 if digits is None else 10.0 ** -digits[1]
 
 
 def columns(*names: str, default: Any = None, valid_for: Span | None = None) -> tuple[Feature, ...]:

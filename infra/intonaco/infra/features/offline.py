@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from intonaco.core.columns import Column, Ragged
@@ -85,7 +86,16 @@ def _age(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.bool_]]
 
 
 def _column(column: pa.ChunkedArray, output: Output) -> Column:
-    if output.kind == "last_k":  # a list is never null: one of nothing is empty
-        return Ragged.from_rows([np.array(row or [], dtype=output.dtype) for row in column.to_pylist()])
+    if output.kind == "last_k":
+        return _lists(column.combine_chunks(), output)
     schema = Schema((Field(output.name, output.dtype, nullable=True),))
     return from_arrow(pa.table({output.name: column}), schema)[output.name]
+
+
+def _lists(column: pa.ListArray, output: Output) -> Column:
+    """A list is never null: one of nothing is empty."""
+    sizes = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+    flat = pa.table({output.name: column.flatten()})
+    values = from_arrow(flat, Schema((Field(output.name, output.dtype),)))[output.name]
+    assert isinstance(values, np.ndarray)
+    return Ragged(values, np.append(0, np.cumsum(sizes)))

@@ -7,6 +7,8 @@ import numpy as np
 from attrs import define, field, frozen
 
 from intonaco.core.errors import SchemaError, UnavailableError
+from intonaco.core.fields import decimal_digits
+from intonaco.infra.compute.decimals import as_objects
 from intonaco.infra.compute.timeline import NEVER
 from intonaco.infra.features.answer import NO_AGE
 from intonaco.infra.features.fetching import Source
@@ -18,6 +20,7 @@ from intonaco.infra.features.shape import TEXTS
 from intonaco.infra.features.status import Status
 from intonaco.infra.features.viewcolumns import limit_of, text_of
 from intonaco.infra.features.viewreader import ViewReader
+from intonaco.infra.storage.entries import VALUE
 
 __all__ = ["RowReader"]
 
@@ -72,7 +75,7 @@ class RowReader:
         keys
             The plan's inputs: keys and request columns, as plain values; times in microseconds since 1970.
         found, error
-            The entries of all views, or why there are none, if the store was asked already.
+            What is stored for all views, or why there are none, if the store was asked already.
         """
         self._check(keys)
         degraded: tuple[str, ...] = ()
@@ -117,7 +120,7 @@ class RowReader:
         at_us: int,
         into: tuple[list[Any], list[int], list[int]],
     ) -> None:
-        results, newest = (None, NEVER) if entry is None else view.values(entry, at_us)
+        results, newest = (None, NEVER) if entry is None else view.values(entry[VALUE], at_us)
         age = NO_AGE if newest == NEVER else at_us - newest
         for each in made:
             value = None if results is None else results[each.slot]
@@ -157,6 +160,10 @@ def _array(value: Any, name: str) -> Any:
 
 def plain(output: Output, value: Any) -> Any:
     """A value as people have it."""
+    if decimal_digits(output.dtype):
+        given = value if output.kind == "last_k" else (value,)
+        made = tuple(as_objects(np.array(given, dtype=np.int64), output.dtype).tolist())
+        return made if output.kind == "last_k" else made[0]
     if output.kind == "last_k":
         return value
     if output.dtype in TEXTS:

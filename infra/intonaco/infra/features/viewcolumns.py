@@ -8,6 +8,8 @@ from attrs import define, field, frozen
 from numpy.typing import NDArray
 
 from intonaco.core.columns import Column, Masked, Ragged
+from intonaco.core.fields import decimal_digits
+from intonaco.infra.compute.decimals import as_objects
 from intonaco.infra.compute.timeline import NEVER
 from intonaco.infra.features.answer import NO_AGE, Answer, defaulted, status_codes
 from intonaco.infra.features.plan import Output
@@ -104,7 +106,7 @@ def limit_of(reader: ViewReader, output: Output) -> int:
 
 
 def _whole(words: Ints, missing: Bools, dtype: str) -> Column:
-    return Masked(words.astype(dtype), missing)
+    return Masked(as_objects(words, dtype) if decimal_digits(dtype) else words.astype(dtype), missing)
 
 
 def _timestamps(words: Ints, missing: Bools, dtype: str) -> Column:
@@ -128,5 +130,6 @@ def text_of(value: bytes, dtype: str) -> str | bytes:
 
 def _lists(found: list[Any], missing: Bools, dtype: str) -> Column:
     rows = [() if gone else value for value, gone in zip(found, missing.tolist(), strict=True)]
-    values = np.array([value for row in rows for value in row], dtype=dtype)
+    flat = [value for row in rows for value in row]
+    values = as_objects(np.array(flat, dtype=np.int64), dtype) if decimal_digits(dtype) else np.array(flat, dtype=dtype)
     return Ragged(values, np.cumsum([0, *(len(row) for row in rows)]))
