@@ -18,8 +18,8 @@ def _write(root: Path, text: str, name: str = "definitions") -> None:
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
-        ("import nowhere_at_all\n", "ModuleNotFoundError: No module named 'nowhere_at_all'"),
-        ("DEFINITIONS = [\n", "SyntaxError"),
+        ("a = 1\nimport nowhere_at_all\n", "definitions.py line 2: ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("DEFINITIONS = [\n", "definitions.py line 1: SyntaxError: '[' was never closed"),
         ("raise SystemExit('no')\n", "SystemExit: no"),
         ("from intonaco.infra.features.definitions import Entity\nEntity('a', {})\n", "entity 'a' has no keys"),
         ("", "has no DEFINITIONS"),

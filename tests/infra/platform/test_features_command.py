@@ -57,11 +57,40 @@ def test_what_apply_does_is_planned_first_and_a_second_apply_does_nothing(ask: A
     assert (again["counts"]["same"], again["next"]) == (4, "intonaco features materialize lateness")
 
 
-def test_a_change_is_planned_with_what_it_breaks(ask: Ask, root: Path, applied: None) -> None:
+def test_a_change_is_planned_with_what_it_drops(ask: Ask, root: Path, applied: None) -> None:
     (root / "definitions.py").write_text(DEFINITIONS.replace('columns("line"), ', ""))
     changed = [step for step in ask("features", "plan")[1]["steps"] if step["action"] == "change"]
     assert [(step["name"], step["version"]) for step in changed] == [("delays", 2), ("lateness", 2)]
-    assert "breaks who reads line" in changed[0]["detail"]
+    assert "drops line" in changed[0]["detail"]
+    assert changed[0]["rows"] == 3
+    assert ask("features", "apply")[0] == 0
+
+
+def test_what_breaks_a_reader_is_refused_unless_it_is_forced(ask: Ask, root: Path, applied: None) -> None:
+    without = DEFINITIONS.replace('columns("line"), ', "").replace("DEFINITIONS = [lateness, outcomes]", "DEFINITIONS = [delays, outcomes]")
+    (root / "definitions.py").write_text(without)
+    code, planned = ask("features", "plan")
+    assert code == 0
+    steps = {step["name"]: step for step in planned["steps"]}
+    assert steps["delays"]["breaks"] == ["set:default/lateness@1 reads line"]
+    assert (steps["lateness"]["action"], planned["counts"]["gone"]) == ("gone", 1)
+    code, refused = ask("features", "apply")
+    assert (code, refused["error"]["code"]) == (6, "RefusedError")
+    assert "set:default/lateness@1 reads line" in refused["error"]["message"]
+    assert [step["version"] for step in ask("features", "plan")[1]["steps"] if step["name"] == "delays"] == [2]
+    assert ask("features", "apply", "--force")[0] == 0
+
+
+def test_a_renamed_view_is_read_from_what_was_stored_before(ask: Ask, root: Path, stored: None) -> None:
+    (root / "definitions.py").write_text(DEFINITIONS.replace('name="delays"', 'name="lateness_of_stops"'))
+    steps = {step["name"]: step for step in ask("features", "apply")[1]["steps"]}
+    assert (steps["lateness_of_stops"]["action"], steps["lateness_of_stops"]["was"]) == ("rename", "delays@1")
+    assert "delays" not in steps
+    keys = ("features", "get", "lateness", "--keys", json.dumps(ROWS), "--at", "2024-01-01T01:00:00Z")
+    online, offline = ask(*keys)[1], ask(*keys, "--offline")[1]
+    assert online["rows"] == offline.get("rows"), offline
+    assert ask("features", "materialize", "lateness_of_stops", "--until", "2024-01-01T01:00:00Z")[1]["rows"] == 0
+    assert {step["action"] for step in ask("features", "plan")[1]["steps"]} == {"same"}
 
 
 def test_materializing_tells_rows_watermarks_and_seconds_and_goes_on_from_there(ask: Ask, applied: None) -> None:

@@ -14,7 +14,7 @@ from intonaco.infra.features.given import family
 from intonaco.infra.features.joins import JoinSource
 from intonaco.infra.features.offline import read_offline
 from intonaco.infra.features.plan import view_plan
-from intonaco.infra.features.sources import QuerySource, Source
+from intonaco.infra.features.sources import QuerySource, Source, widened
 from intonaco.infra.features.views import FeatureView, Use
 from intonaco.infra.storage.arrow import to_arrow
 from intonaco.infra.storage.tables import Snapshot, TableStore
@@ -47,7 +47,7 @@ def check_table(view: FeatureView, snapshot: Snapshot) -> None:
         where = f"table {snapshot.table!r}, which feature view {view.name!r} reads,"
         if name not in held:
             raise SchemaError(f"{where} lacks the column {name!r}, {what}", hint=suggestion(name, held.names), field=name)
-        if dtype and family(held[name].dtype) != family(dtype):
+        if dtype and family(held[name].dtype) != family(dtype) and not widened(held[name].dtype, dtype):
             hint = "declare it as it is, or write a table in which it is as declared"
             raise SchemaError(f"{where} has {name!r}, {what}, as {held[name].dtype}, expected {dtype}", hint=hint, field=name)
 
@@ -61,10 +61,15 @@ def event_data(engine: TableEngine, tables: TableStore, view: FeatureView, sourc
         Versions of the tables `view.tables`.
     """
     check_table(view, sources[view.source.table])
-    if not isinstance(view.source, QuerySource | JoinSource):
+    if not isinstance(view.source, QuerySource | JoinSource) and not _converts(view.source, sources[view.source.table].schema):
         return sources[view.source.table]
     pieces = list(events_of(engine, tables, view, sources))
     return pa.concat_tables(pieces)
+
+
+def _converts(source: Source, held: Schema) -> bool:
+    """Whether columns of the table are in other types than declared."""
+    return any(widened(held[name].dtype, source.columns[name].dtype) for name in source.columns.names if name in held)
 
 
 def read_events(

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from intonaco.core.errors import DefinitionError
+from intonaco.core.errors import DefinitionError, SchemaError
 from intonaco.core.schema import Schema
 from intonaco.infra.compute.expressions import RowExpressions
-from intonaco.infra.features.given import as_schema, named
+from intonaco.infra.features.given import as_schema, family, named
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from intonaco.infra.features.views import Use
 
-__all__ = ["QuerySource", "Source", "StreamSource", "TableSource"]
+__all__ = ["QuerySource", "Source", "StreamSource", "TableSource", "widened"]
 
 
 class Source(ABC):
@@ -57,8 +57,27 @@ class Source(ABC):
         return list(dict.fromkeys(used))
 
     def events(self, rows: "pa.Table", used: Iterable[str]) -> "pa.Table":
-        """The events that rows of the table make, in their order, with these columns."""
-        return rows.select(list(dict.fromkeys(used)))
+        """The events that rows of the table make, in their order, with these columns.
+
+        Raises
+        ------
+        SchemaError
+            A value does not fit the type that its column is declared with.
+        """
+        found = rows.select(list(dict.fromkeys(used)))
+        for place, each in enumerate(found.schema):
+            if each.name in self.columns and widened(str(each.type), self.columns[each.name].dtype):
+                found = found.set_column(place, each.name, self._widened(found.column(place), each.name))
+        return found
+
+    def _widened(self, whole: "pa.ChunkedArray", name: str) -> "pa.ChunkedArray":
+        import pyarrow as pa
+
+        try:
+            return whole.cast(pa.float64())
+        except pa.ArrowInvalid as error:
+            fault = f"source {self.table!r}: column {name!r} is declared {self.columns[name].dtype} and holds integers beyond 2^53"
+            raise SchemaError(fault, hint="declare it int64", field=name) from error
 
     def check(self, keys: Schema, where: str) -> None:  # noqa: B027  most sources stand on nothing that keys could lack
         """Raise DefinitionError where events of an entity with these keys cannot be made."""
@@ -68,6 +87,11 @@ class Source(ABC):
             if name is not None and name in self.columns and self.columns[name].dtype != "timestamp":
                 kind = self.columns[name].dtype
                 raise DefinitionError(f"source {self.table!r}: the time column {name!r} is {kind}, expected timestamp", field=name)
+
+
+def widened(given: str, declared: str) -> bool:
+    """Whether whole numbers stand where floats are declared, and are to be made floats."""
+    return family(given) == "int" and family(declared) == "float"
 
 
 @frozen

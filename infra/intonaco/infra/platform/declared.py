@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable
 from importlib import import_module, invalidate_caches
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 
 from intonaco.core.errors import DefinitionError, SettingsError
@@ -38,9 +39,29 @@ def _module(root: Path, name: str) -> ModuleType:
     try:
         return import_module(name)
     except (Exception, SystemExit) as error:  # a module may raise anything while it is imported
-        fault = f"module {name!r}, which the setting 'definitions' names, cannot be imported: {type(error).__name__}: {error}"
+        cause = f"{_line(error, root)}{type(error).__name__}: {_said(error)}"
+        fault = f"module {name!r}, which the setting 'definitions' names, cannot be imported: {cause}"
         hint = f"mend the module, or leave it out of 'definitions' in {root / SETTINGS_FILE}; modules are looked for in {root} first"
         raise DefinitionError(fault, hint=hint, field=name) from error
+
+
+def _line(error: BaseException, root: Path) -> str:
+    """Where in the workspace's own code it went wrong: `definitions.py line 7: `; empty if it never came to it."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_shown(Path(error.filename), root)} line {error.lineno}: "
+    frames = [(Path(frame.filename), frame.lineno) for frame in extract_tb(error.__traceback__)]
+    own = [(path, number) for path, number in frames if path.is_relative_to(root)]
+    return f"{_shown(own[-1][0], root)} line {own[-1][1]}: " if own else ""
+
+
+def _shown(path: Path, root: Path) -> Path:
+    return path.relative_to(root) if path.is_relative_to(root) else path
+
+
+def _said(error: BaseException) -> str:
+    """The error's own words, in one line, without the place that a syntax error repeats."""
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return " ".join(text.split())
 
 
 def _forget(root: Path, name: str) -> None:
