@@ -35,6 +35,8 @@ from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.training import answers, labelled_rows, training_set
 from intonaco.infra.features.views import FeatureView
 from intonaco.infra.features.writer import OnlineWriter, ViewWriter
+from intonaco.infra.storage.checks import Check
+from intonaco.infra.storage.expectations import Expectation
 from intonaco.infra.storage.gates import Written
 from intonaco.infra.storage.tables import Snapshot
 from intonaco.infra.workspace import Workspace
@@ -186,11 +188,18 @@ class FeatureStore:
         return OnlineWriter(self.workspace.keyvalue, writers, tuple(turns), held)
 
     def write(
-        self, table: str, rows: Columns | pa.Table, *, mode: Literal["append", "replace"] = "append", token: str = "", by: str = "write"
+        self,
+        table: str,
+        rows: Columns | pa.Table,
+        *,
+        mode: Literal["append", "replace"] = "append",
+        expectations: Iterable[Check | Expectation] = (),
+        token: str = "",
+        by: str = "write",
     ) -> Written:
-        """Write rows to a table, held to what applied views expect of them; see `Gate.write`."""
+        """Write rows to a table of the project, held to these and to what applied views expect of them; see `Gate.write`."""
         views = [each.definition for each in self.registry.search(kind="view") if isinstance(each.definition, FeatureView)]
-        gate = table_gate(self.workspace, self.project, table, views, by)
+        gate = table_gate(self.workspace, self.project, table, views, by, expectations)
         return gate.write(rows if isinstance(rows, pa.Table) else columns_table(rows), mode=mode, token=token)
 
     def push(self, given: FeatureView | FeatureSet | str, events: Columns | pa.Table, *, sequence: int = 0) -> int:
