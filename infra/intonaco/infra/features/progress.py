@@ -81,7 +81,11 @@ class Progress:
     def begin(self, lease: Lease, mark: Mark) -> None:
         """Record where the mark is to move."""
         with self.moving(lease) as connection:
-            self._write(connection, PROGRESS, self.place + _WISH, asdict(mark))
+            self.wish(connection, mark)
+
+    def wish(self, connection: sql.Connection, mark: Mark) -> None:
+        """Record where the mark is to move, as part of a transaction that checks the lease."""
+        self._write(connection, PROGRESS, self.place + _WISH, asdict(mark))
 
     def step(self, lease: Lease, piece: Piece) -> None:
         """Record that all before this piece is stored, and that it is the next."""
@@ -105,6 +109,10 @@ class Progress:
                 connection.execute(PIECES.delete().where(*self._key(PIECES, place)))
                 for each in (place, place + _WISH):
                     connection.execute(PROGRESS.delete().where(*self._key(PROGRESS, each)))
+
+    def check(self, connection: sql.Connection, lease: Lease) -> None:
+        """Raise ConflictError if somebody else has the lease by now."""
+        Leases(self.catalog).check(connection, lease)
 
     @contextmanager
     def moving(self, lease: Lease) -> Iterator[sql.Connection]:

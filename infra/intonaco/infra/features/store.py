@@ -11,9 +11,12 @@ from attrs import evolve, frozen
 from intonaco.core.columns import Columns, rows_of
 from intonaco.core.errors import InvalidError, MissingError
 from intonaco.core.references import DEFAULT_PROJECT
+from intonaco.core.schema import suggestion
 from intonaco.infra.compute.timeline import as_us, as_us_array, duration
 from intonaco.infra.features.answer import Answer
 from intonaco.infra.features.consistency import Consistency
+from intonaco.infra.features.consumer import StreamConsumer
+from intonaco.infra.features.deadletters import DeadLetter, DeadLetters
 from intonaco.infra.features.examples import Examples
 from intonaco.infra.features.functions import AT
 from intonaco.infra.features.keys import view_prefix
@@ -32,6 +35,8 @@ from intonaco.infra.features.replay import replay
 from intonaco.infra.features.rows import Rows, columns_table, plain_columns, plain_table
 from intonaco.infra.features.selection import Selection, select
 from intonaco.infra.features.sets import FeatureSet
+from intonaco.infra.features.sources import StreamSource
+from intonaco.infra.features.topics import Topic
 from intonaco.infra.features.training import answers, labelled_rows, training_set
 from intonaco.infra.features.views import FeatureView
 from intonaco.infra.features.writer import OnlineWriter, ViewWriter
@@ -176,6 +181,14 @@ class FeatureStore:
         Close it, or use it as a context manager, to let another process write.
         """
         found = {(view.name, number): view for given in views for view, number in self._views(given)}
+        streamed = next((view for view in found.values() if isinstance(view.source, StreamSource)), None)
+        if streamed is not None:
+            hint = "append them: FeatureStore.append"
+            raise InvalidError(f"events of feature view {streamed.name!r} come by its topic", hint=hint, field=streamed.name)
+        chained = next((view for view in found.values() if view.source.uses), None)
+        if chained is not None:
+            hint = "materialize it: what it joins is as of each event's time, which pushes in any order cannot keep to"
+            raise InvalidError(f"feature view {chained.name!r} joins other views and takes no pushes", hint=hint, field=chained.name)
         turns = []
         for (name, number), view in found.items():
             pushed = self._progress(name, number, "push")
@@ -210,6 +223,58 @@ class FeatureStore:
         table = plain_table(events) if isinstance(events, pa.Table) else columns_table(events)
         with self.writer([given]) as writer:
             return writer.push({view.view.source.table: table for view in writer.views}, sequence=sequence)
+
+    def append(self, given: FeatureView | str, events: "Columns | pa.Table | Sequence[Mapping[str, Any]]", *, partition: int = 0) -> int:
+        """Append events to the topic of a view, all or none, durable on return; the offset of the last record.
+
+        Parameters
+        ----------
+        given
+            A view of the topic, or its name; or the name of the topic.
+        events
+            With all columns that the source declares, its times, and the keys: a table or columns, kept as Arrow; or rows, each
+            a JSON record of its own.
+
+        Raises
+        ------
+        SchemaError
+            A column is missing or of another type; nothing is appended.
+        """
+        table = columns_table(events) if isinstance(events, Mapping) else events
+        return self._topic(given).append(table, partition)
+
+    def consumer(self, views: Iterable[FeatureView | FeatureSet | str], *, land_every_s: float = 10.0) -> StreamConsumer:
+        """Consumes the topics of these views, of sets those that have one; a context manager. One process consumes a view."""
+        found = {(view.name, number): view for given in views for view, number in self._views(given)}
+        streamed = [(view, number) for (_, number), view in found.items() if isinstance(view.source, StreamSource)]
+        if not streamed:
+            names = ", ".join(sorted(name for name, _ in found))
+            raise InvalidError(f"none of these feature views reads a stream: {names}", hint="give one a StreamSource", field="views")
+        return StreamConsumer.of(self.workspace, self.project, streamed, land_every_s)
+
+    def dead_letters(self, given: FeatureView | str) -> list[DeadLetter]:
+        """The events of a view's topic, or of a topic, that could not take effect and were not replayed; the oldest first."""
+        return DeadLetters(self._topic(given)).waiting()
+
+    def replay(self, given: FeatureView | str, letters: Sequence[DeadLetter] | None = None) -> int:
+        """Append the events of dead letters to their topic again, once each; all by default. How many."""
+        return DeadLetters(self._topic(given)).replay(letters)
+
+    def _topic(self, given: FeatureView | str) -> Topic:
+        """The topic of a view, with all applied views that read it."""
+        newest = [self._views(each)[0] for each in self._streamed()]
+        wanted = given if isinstance(given, str) else given.source.table
+        named = {view.source.table for view, _ in newest if wanted in (view.name, view.source.table)}
+        if not named:
+            if not isinstance(given, str):
+                return Topic(self.workspace, self.project, tuple(self._views(given)))
+            known = {view.name for view, _ in newest}
+            raise MissingError(f"no feature view {given!r} that reads a stream", hint=suggestion(given, known), field=given)
+        return Topic(self.workspace, self.project, tuple(each for each in newest if each[0].source.table in named))
+
+    def _streamed(self) -> list[FeatureView]:
+        views = [each.definition for each in self.registry.search(kind="view")]
+        return [view for view in views if isinstance(view, FeatureView) and isinstance(view.source, StreamSource)]
 
     def read(self, features: FeatureSet | str, columns: Columns, at: Any) -> Answer:
         """Read a set online as of moments at or after the newest event written; see `OnlineReader.read`."""

@@ -24,7 +24,7 @@ from intonaco.infra.features.views import FeatureView
 from intonaco.infra.storage.gates import Gate
 from intonaco.infra.storage.keyvalue import Entry, KeyValueStore, SupportsChange
 
-__all__ = ["Batch", "OnlineWriter", "Prepared", "ViewWriter"]
+__all__ = ["Batch", "Changes", "OnlineWriter", "Prepared", "ViewWriter", "made_events"]
 
 Ints = NDArray[np.int64]
 _WHERE = "the events"
@@ -217,8 +217,9 @@ class OnlineWriter:
     def _put(self, changes: "Changes") -> None:
         new = changes.of_entries(self.keyvalue.get(changes.keys))
         entries = [(key, *entry) for key, entry in zip(changes.keys, new, strict=True) if entry is not None]
-        for start in range(0, len(entries), _ENTITIES):
-            part = entries[start : start + _ENTITIES]
+        size = len(entries) if changes.together else _ENTITIES
+        for start in range(0, len(entries), max(size, 1)):
+            part = entries[start : start + size]
             taken = self.keyvalue.put(part)
             if taken != len(part):
                 raise ConflictError(f"somebody else wrote {len(part) - taken} of the same online entries", hint="one writer at a time")
@@ -255,6 +256,11 @@ class Changes:
         prepared = tuple((batch, batch.writer.prepared(batch.events, batch.keys)) for batch in batches)
         keys = [key for _, each in prepared for key in each.keys] + [key for key, _ in beside]
         return cls(keys, prepared, place, [value for _, value in beside])
+
+    @property
+    def together(self) -> bool:
+        """Whether they must be one commit, as something else is to be in it."""
+        return bool(self._beside)
 
     def of_entries(self, stored: Sequence[Entry | None]) -> list[Entry | None]:
         """The entries that take the place of these; None where one stays as it is."""
