@@ -73,7 +73,7 @@ class Summary:
         The most frequent texts with their rows.
     """
 
-    kind: Literal["number", "category"]
+    kind: Literal["number", "category", "private"]
     rows: int
     nulls: int
     mean: float = 0.0

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from intonaco.infra.features.sources import QuerySource
 from intonaco.infra.features.views import FeatureView
-from intonaco.infra.storage.expectations import Expectation
+from intonaco.infra.storage.checks import Check
+from intonaco.infra.storage.expectations import Expectation, as_expectations
 from intonaco.infra.storage.gates import Gate
 
 if TYPE_CHECKING:
@@ -27,10 +28,12 @@ def gates(workspace: "Workspace", project: str, views: Iterable[FeatureView], by
     return {table: _gate(workspace, project, table, held, by) for table, held in wanted.items() if held}
 
 
-def table_gate(workspace: "Workspace", project: str, table: str, views: Iterable[FeatureView], by: str) -> Gate:
-    """The gate of one table; it lets everything pass where no view expects anything."""
-    found = gates(workspace, project, [view for view in views if view.source.table == table], by)
-    return found.get(table) or _gate(workspace, project, table, [], by)
+def table_gate(
+    workspace: "Workspace", project: str, table: str, views: Iterable[FeatureView], by: str, also: Iterable[Check | Expectation] = ()
+) -> Gate:
+    """The gate of one table: what the views that read it expect, and what is expected beside."""
+    held = [each for view in views if view.source.table == table for each in _of_rows(view)]
+    return _gate(workspace, project, table, list(dict.fromkeys([*as_expectations(also), *held])), by)
 
 
 def view_gate(workspace: "Workspace", project: str, view: FeatureView, version: int) -> Gate:

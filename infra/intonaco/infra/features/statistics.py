@@ -3,10 +3,11 @@
 What is stored are summaries that merge, so that pieces and days add up, whatever their order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from attrs import field, frozen
 
 from intonaco.core.errors import MissingError
@@ -14,11 +15,14 @@ from intonaco.infra.compute.arrays import times
 from intonaco.infra.compute.summaries import Summary, merged, summaries, together
 from intonaco.infra.compute.timeline import duration
 from intonaco.infra.features.views import FeatureView
+from intonaco.infra.storage.arrowtypes import PRIVATE
 from intonaco.infra.storage.tables import TableStore
 
 __all__ = ["DAY_US", "Statistics", "add_statistics", "statistics", "statistics_table"]
 
 DAY_US = duration("1d")
+_NOTHING: Mapping[str, object] = {"mean": 0.0, "squares": 0.0, "least": float("inf"), "greatest": float("-inf")}
+_HIDDEN: Mapping[str, object] = {"kind": "private", **_NOTHING, "buckets": [], "top": [], "top_rows": []}
 
 
 def statistics_table(project: str, view: str, version: int) -> str:
@@ -33,7 +37,17 @@ def add_statistics(tables: TableStore, table: str, view: FeatureView, events: pa
     if not columns or not timed.any():
         return
     held, days = (events, moments) if timed.all() else (events.filter(pa.array(timed)), moments[timed])
-    tables.write(table, summaries(held, columns, days // DAY_US), token=token)
+    tables.write(table, _discreet(summaries(held, columns, days // DAY_US), view), token=token)
+
+
+def _discreet(rows: pa.Table, view: FeatureView) -> pa.Table:
+    """The summaries, of personal data without anything that a value could be told from: counts of rows and of different values alone."""
+    private = [each.name for each in view.source.columns if PRIVATE in each.tags]
+    hidden = pc.is_in(rows["column"], pa.array(private, pa.string()))
+    if not private or not pc.any(hidden).as_py():
+        return rows
+    told = [{**row, **(_HIDDEN if hide else {})} for row, hide in zip(rows.to_pylist(), hidden.to_pylist(), strict=True)]
+    return pa.Table.from_pylist(told, schema=rows.schema)
 
 
 def _columns(view: FeatureView) -> Sequence[str]:

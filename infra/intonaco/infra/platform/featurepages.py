@@ -13,9 +13,10 @@ from intonaco.infra.features.meaning import Definition
 from intonaco.infra.features.progress import Progress
 from intonaco.infra.features.registry import Applied
 from intonaco.infra.features.sets import FeatureSet
+from intonaco.infra.features.statistics import statistics
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.features.views import Entity, FeatureView
-from intonaco.infra.lineage.registry import Registry as Models
+from intonaco.infra.platform.featurefacts import consistency_fact, expectation_facts, freshness, sets_of, statistic_facts, used_by
 from intonaco.infra.platform.moments import iso
 
 __all__ = ["page"]
@@ -43,45 +44,52 @@ def _body(store: FeatureStore, definition: Definition, version: int) -> dict[str
         keys = [{"name": name} for name in definition.keys]
         columns = {name: getattr(definition, name) for name in ("value", "final", "at")}
         return {"keys": keys, "features": [], "source": f"table:{store.project}/{definition.table}", **columns}
-    return _set(definition) if isinstance(definition, FeatureSet) else _view(store, definition, version)
+    return _set(store, definition) if isinstance(definition, FeatureSet) else _view(store, definition, version)
 
 
 def _found(store: FeatureStore, name: str) -> Applied:
     reference = Reference.parse(name, project=store.project)
-    version = int(reference.version) if reference.version.isdigit() else None
-    if reference.version and version is None:
-        raise MissingError(f"{reference.version!r} is not the version of a definition", hint="versions count from 1: eta@1", field=name)
     for kind in ("view", "set", "entity", "labels"):
-        found = store.registry.find(kind, reference.name, version)
+        version = _version(store, kind, reference)
+        found = store.registry.find(kind, reference.name, version) if version != 0 else None
         if found is not None:
             return found
     hint = suggestion(reference.name, {each.name for each in store.registry.search()})
     raise MissingError(f"nothing named {name!r} is applied in project {store.project!r}", hint=hint, field=name)
 
 
+def _version(store: FeatureStore, kind: str, reference: Reference) -> int | None:
+    """The version that a reference names by its number or an alias; None for the newest, 0 for none."""
+    if not reference.version or reference.version.isdigit():
+        return int(reference.version) if reference.version else None
+    return store.registry.aliases(kind, reference.name).get(reference.version, 0)
+
+
 def _keys(schema: Schema) -> list[dict[str, Any]]:
     return [{"name": key.name, "type": key.dtype} for key in schema]
 
 
-def _set(given: FeatureSet) -> dict[str, Any]:
-    uses = {use.prefix + feature.name: use.view.name for use in given.features for feature in use.features}
+def _set(store: FeatureStore, given: FeatureSet) -> dict[str, Any]:
+    uses = {use.name_of(feature.name): use.view.name for use in given.features for feature in use.features}
     functions = {function.name: function.function for function in given.functions}
     rows = [
         {
             "feature": each.name,
             "type": each.dtype,
             "from": f"view {uses[each.name]}" if each.name in uses else functions.get(each.name, "request"),
+            "tags": list(each.tags),
         }
         for each in given.outputs()
     ]
-    return {"keys": _keys(given.inputs()), "features": rows}
+    return {"keys": _keys(given.inputs()), "features": rows, "consistency": consistency_fact(store, [given.name])}
 
 
 def _view(store: FeatureStore, view: FeatureView, version: int) -> dict[str, Any]:
+    stored, number = store.registry.stored(view, version)
     places = {
-        place: Progress(store.workspace.catalog, store.project, view.name, version, place).mark() for place in ("hops", "online", "push")
+        place: Progress(store.workspace.catalog, store.project, stored.name, number, place).mark() for place in ("hops", "online", "push")
     }
-    models = Models(store.workspace, store.project).uses(f"view:{store.project}/{view.name}")
+    readers = used_by(store, view.name)
     return {
         "entity": view.entity.name,
         "keys": _keys(view.entity.keys),
@@ -92,11 +100,17 @@ def _view(store: FeatureStore, view: FeatureView, version: int) -> dict[str, Any
         "delay": duration_text(view.delay),
         "watermark": iso(places["hops"].until_us),
         "online": "by pushes" if places["push"].sequence else iso(places["online"].until_us),
-        "used_by": [model.reference for model in models],
+        **freshness(store, view),
+        "used_by": [each["reference"] for each in readers],
+        "readers": readers,
+        "expectations": expectation_facts(store, view),
+        "consistency": consistency_fact(store, sets_of(store, view.name)),
+        "statistics": statistic_facts(statistics(store.workspace.tables, store.project, stored.name, number)),
     }
 
 
 def _features(features: Iterable[Feature]) -> Iterable[dict[str, Any]]:
     for each in features:
         window = {"over": duration_text(each.over_us), "hop": duration_text(each.hop_us)} if each.over_us else {"over": None, "hop": None}
-        yield {"feature": each.name, "kind": each.kind, "column": each.column, "type": each.dtype, **window, "default": each.default}
+        told = {"feature": each.name, "kind": each.kind, "column": each.column, "type": each.dtype}
+        yield {**told, **window, "default": each.default, "tags": list(each.tags)}

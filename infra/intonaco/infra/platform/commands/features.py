@@ -8,7 +8,9 @@ import click
 from intonaco.infra.platform.answers import Answer, answering, say
 from intonaco.infra.platform.cli import open_workspace
 from intonaco.infra.platform.commands.consistency import consistency
+from intonaco.infra.platform.commands.search import search
 from intonaco.infra.platform.commands.select import select
+from intonaco.infra.platform.commands.show import show
 from intonaco.infra.platform.groups import Commands
 from intonaco.infra.platform.moments import iso, moment
 
@@ -21,13 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["features"]
 
-#: What to do with a definition that was shown.
-_NEXT = {
-    "view": "intonaco features materialize {}",
-    "set": "intonaco features get {} --keys JSON",
-    "entity": "intonaco features search {}",
-    "labels": "intonaco train PLATFORM.TASK --set SET --labels {}",
-}
+
+#: What may be done to a definition, and what is shown of it to people.
+_ACTIONS = ("add", "change", "describe", "same", "rename", "gone")
+_SHOWN = ("kind", "name", "action", "version", "rows", "detail")
 
 
 @click.group(cls=Commands)
@@ -35,22 +34,23 @@ def features() -> None:
     """Plan and apply definitions; materialize, read, show, search and measure features."""
 
 
-for _each in (consistency, select):
+for _each in (show, search, consistency, select):
     features.add_command(_each)
 
 
 @features.command()
 @answering
 def plan() -> Answer:
-    """Show what `apply` would add or change."""
+    """Show what `apply` would add, change, rename, rebuild or break."""
     return _defined("plan")
 
 
 @features.command()
+@click.option("--force", is_flag=True, help="Also where a set or a model reads a feature that goes away.")
 @answering
-def apply() -> Answer:
+def apply(force: bool) -> Answer:
     """Record what the modules of definitions hold, all or none."""
-    return _defined("apply")
+    return _defined("apply", force=force)
 
 
 @features.command()
@@ -61,14 +61,20 @@ def materialize(name: str, until_us: int | None) -> Answer:
     """Store the events of a view, or of all views of a set, that are not stored yet."""
     import time
 
+    from intonaco.infra.platform.qualityalerts import alerting
+
     end_us = time.time_ns() // 1000 if until_us is None else until_us
     with open_workspace() as workspace:
         store = _store(workspace)
-        done = [_materialized(store, view, end_us) for view in _views(store, name)]
+        views = _views(store, name)
+        with alerting(workspace, {view.source.table for view in views}):
+            done = [_materialized(store, view, end_us) for view in views]
     rows, seconds = sum(each["rows"] for each in done), sum(each["seconds"] for each in done)
     lines = [f"{rows:,} events were stored in {seconds:.1f} s; a later run goes on from each view's watermark."]
+    lines += [warning for each in done for warning in each["warnings"]]
     data = {"name": name, "until": iso(end_us), "rows": rows, "seconds": seconds, "views": done}
-    return Answer(data=data, lines=lines, rows=done, next=f"intonaco features show {name}")
+    shown = [{key: value for key, value in each.items() if key != "warnings"} for each in done]
+    return Answer(data=data, lines=lines, rows=shown, next=f"intonaco features show {name}")
 
 
 @features.command()
@@ -95,47 +101,13 @@ def get(name: str, keys: str, at_us: int | None, offline: bool) -> Answer:
     return Answer(data=data, rows=_flat(data["rows"]), next=following)
 
 
-@features.command()
-@click.argument("name", metavar="NAME")
-@answering
-def show(name: str) -> Answer:
-    """Show a view, a set, an entity or labels: NAME, or NAME@VERSION."""
-    from intonaco.infra.platform.featurepages import page
-
-    with open_workspace() as workspace:
-        shown = page(_store(workspace), name)
-    kind, rows = shown["kind"], shown["features"] or shown["keys"]
-    lines = [f"{kind} {shown['name']}, version {shown['version']}: {shown['description'] or 'without a description'}"]
-    lines += [f"{word}: {shown[word]}" for word in ("owner", "source", "watermark") if shown.get(word)]
-    return Answer(data=shown, lines=lines, rows=rows, next=_NEXT[kind].format(shown["name"]))
-
-
-@features.command()
-@click.argument("text", default="")
-@click.option("--kind", type=click.Choice(["entity", "view", "set", "labels"]), default=None, help="Only these.")
-@click.option("--tag", default="", help="Only what has this tag.")
-@click.option("--owner", default="", help="Only what is theirs.")
-@answering
-def search(text: str, kind: str | None, tag: str, owner: str) -> Answer:
-    """Find definitions whose name, description or body holds TEXT."""
-    with open_workspace() as workspace:
-        found = _store(workspace).registry.search(text, kind=kind or "", tag=tag, owner=owner)
-    facts = [(each, each.definition) for each in found]
-    rows = [
-        {"kind": each.kind, "name": each.name, "version": each.version, "owner": given.owner, "description": given.description}
-        for each, given in facts
-    ]
-    lines = [] if rows else ["Nothing applied fits."]
-    return Answer(data={"found": rows}, lines=lines, rows=rows, next="intonaco features show NAME" if rows else "intonaco features plan")
-
-
 def _store(workspace: "Workspace") -> "FeatureStore":
     from intonaco.infra.features.store import FeatureStore
 
     return FeatureStore(workspace, workspace.settings.project)
 
 
-def _defined(verb: str) -> Answer:
+def _defined(verb: str, **options: bool) -> Answer:
     """Plan or apply the definitions."""
     from attrs import asdict
 
@@ -143,11 +115,12 @@ def _defined(verb: str) -> Answer:
 
     with open_workspace() as workspace:
         definitions = declared(workspace)
-        steps: Sequence[Step] = getattr(_store(workspace), verb)(definitions)
+        steps: Sequence[Step] = getattr(_store(workspace), verb)(definitions, complete=True, **options)
     rows = [asdict(step) for step in steps]
-    changes = [row for row in rows if row["action"] != "same"]
-    counts = {action: sum(row["action"] == action for row in rows) for action in ("add", "change", "describe", "same")}
-    lines = [", ".join(f"{action}: {count}" for action, count in counts.items())]
+    changes = [{name: row[name] for name in _SHOWN} for row in rows if row["action"] != "same"]
+    counts = {action: sum(row["action"] == action for row in rows) for action in _ACTIONS}
+    lines = [", ".join(f"{action}: {count}" for action, count in counts.items() if count or action in _ACTIONS[:4])]
+    lines += [f"breaks {broken}" for row in rows for broken in row["breaks"]]
     return Answer(data={"steps": rows, "counts": counts}, lines=lines, rows=changes, next=_after(verb, rows, bool(changes)))
 
 
@@ -185,6 +158,7 @@ def _materialized(store: "FeatureStore", view: "FeatureView", until_us: int) -> 
         "watermark": iso(done.until_us),
         "source": done.source,
         "seconds": round(done.seconds, 3),
+        "warnings": list(done.warnings),
     }
 
 

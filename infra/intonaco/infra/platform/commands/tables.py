@@ -13,6 +13,7 @@ from intonaco.infra.platform.groups import Commands
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from intonaco.infra.storage.gates import Written
     from intonaco.infra.storage.tables import Snapshot
     from intonaco.infra.workspace import Workspace
 
@@ -27,12 +28,16 @@ def tables() -> None:
 @tables.command("list")
 @answering
 def list_tables() -> Answer:
-    """List the project's tables."""
+    """List the project's tables; rows that were refused or kept aside are told beside the table that they were meant for."""
     with open_workspace() as workspace:
-        rows = [_summary(workspace.tables.snapshot(name)) for name in workspace.tables.names(workspace.settings.project)]
+        names = workspace.tables.names(workspace.settings.project)
+        held = {name: _summary(workspace.tables.snapshot(name)) for name in names}
+    aside = {name: each for name, each in held.items() if ".refused" in name}
+    rows = [each for name, each in held.items() if name not in aside]
     lines = [] if rows else ["There are no tables yet."]
+    lines += [f"{each['rows']:,} rows were refused or kept aside in {name}." for name, each in aside.items()]
     return Answer(
-        data={"tables": rows},
+        data={"tables": rows, "refused": list(aside.values())},
         lines=lines,
         rows=rows,
         next="intonaco tables show NAME" if rows else "intonaco tables ingest NAME FILE.parquet",
@@ -80,13 +85,21 @@ def ingest(name: str, file: Path, replace: bool, not_null: tuple[str, ...], null
 
     checks: list[Check] = [*([NotNull(not_null)] if not_null else []), *([Unique(unique)] if unique else [])]
     with open_workspace() as workspace:
-        snapshot = _ingest(workspace, name, _read(file, null), "replace" if replace else "append", checks)
-    summary = _summary(snapshot)
-    return Answer(data=summary, lines=[f"{snapshot.reference} has {snapshot.rows:,} rows."], next=f"intonaco tables show {name}")
+        done = _ingest(workspace, name, _read(file, null), "replace" if replace else "append", checks)
+    summary = {**_summary(done.snapshot), "warnings": list(done.warnings), "aside": done.aside, "kept": done.kept or None}
+    lines = [f"{done.snapshot.reference} has {done.snapshot.rows:,} rows.", *done.warnings]
+    lines += [f"{done.aside:,} rows are kept aside in {done.kept}."] if done.aside else []
+    return Answer(data=summary, lines=lines, next=f"intonaco tables show {name}{'.refused' if done.aside else ''}")
 
 
-def _ingest(workspace: "Workspace", name: str, data: "pa.Table", mode: Any, checks: Any) -> "Snapshot":
-    return workspace.tables.write(f"{workspace.settings.project}/{name}", data, mode=mode, checks=checks)
+def _ingest(workspace: "Workspace", name: str, data: "pa.Table", mode: Any, checks: Any) -> "Written":
+    """Write rows, held to these checks and to what applied views expect."""
+    from intonaco.infra.features.store import FeatureStore
+    from intonaco.infra.platform.qualityalerts import alerting
+
+    with alerting(workspace, [name]):
+        store = FeatureStore(workspace, workspace.settings.project)
+        return store.write(name, data, mode=mode, expectations=checks, by="tables ingest")
 
 
 def _read(file: Path, null: Sequence[str]) -> "pa.Table":
