@@ -8,7 +8,9 @@ header                format and layout, latest event time, moment until which a
                       events, number of words
 results               columns and aggregates as they are just after the latest event: floats and whole numbers as they are,
                       of a text or a list (offset << 32 | length) among the bytes
-untils                of each window the cut from which it no longer is as in the results
+later                 the aggregates as they are once their windows have lost a hop
+untils                of each window the cut from which it no longer is as in the results, and of each that from which it no
+                      longer is as it is later
 counts                for each list of hops, how many records it has, the first of which is a base
 latest event          its creation time and its prepared measures; its time and columns stand above
 indices               numbers of hops, ascending in each list; that of a base is `NEVER`
@@ -174,8 +176,8 @@ def encode(shape: Shape, entries: Entries, texts: Sequence[bytes]) -> list[bytes
     words = np.empty(int(sizes.sum()), dtype="<i8")
     head = np.full((entities, shape.head), NEVER, dtype=np.int64)
     head[:, :HEADER] = entries.header
-    head[:, TAG], head[:, PENDING], head[:, WORDS], head[:, NULLS] = shape.tag, waiting, sizes, nulls.sum(axis=1)
-    head[:, UNTIL] = untils.min(axis=1, initial=ENDLESS)
+    head[:, TAG], head[:, PENDING], head[:, WORDS], head[:, NULLS] = shape.tag, waiting, sizes, nulls[:, : shape.later - HEADER].sum(axis=1)
+    head[:, UNTIL] = untils[:, : len(shape.windows)].min(axis=1, initial=ENDLESS)
     head[:, HEADER : shape.untils], head[:, shape.untils : shape.counts], head[:, shape.counts : shape.first] = made, untils, counts
     latest = np.flatnonzero(np.diff(entries.owners, prepend=-1))
     head[entries.owners[latest], shape.first] = entries.pending[latest, 1]

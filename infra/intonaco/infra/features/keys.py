@@ -6,17 +6,23 @@ from typing import Any
 
 from intonaco.core.errors import SchemaError
 
-__all__ = ["entity_key", "view_prefix"]
+__all__ = ["entity_key", "pack_length", "room_prefix", "view_prefix"]
 
 #: Keeps features apart from whatever else lives in the store; the byte behind it is the format of keys.
 _ROOM = b"features\x00\x01"
-_LENGTH = struct.Struct(">I")
+#: How long a part is, before it.
+pack_length = struct.Struct(">I").pack
 _WHOLE = struct.Struct(">q")
+
+
+def room_prefix(project: str) -> bytes:
+    """What all keys of a project's views start with, and no others."""
+    return _ROOM + _sized(project.encode())
 
 
 def view_prefix(project: str, view: str, version: int) -> bytes:
     """What all keys of a version of a view start with, and no others."""
-    return _ROOM + b"".join(_sized(part.encode()) for part in (project, view)) + _LENGTH.pack(version)
+    return room_prefix(project) + _sized(view.encode()) + pack_length(version)
 
 
 def entity_key(prefix: bytes, values: Sequence[Any], dtypes: Sequence[str], names: Sequence[str] = ()) -> bytes | None:
@@ -58,4 +64,4 @@ def _other(value: Any, dtype: str, name: str) -> bytes:
 
 
 def _sized(part: bytes) -> bytes:
-    return _LENGTH.pack(len(part)) + part
+    return pack_length(len(part)) + part

@@ -1,7 +1,8 @@
 """Reading features online: one batched read for all rows and views, no catalog, bit for bit what is read offline."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from itertools import chain
+from typing import Any, Literal, cast
 
 import numpy as np
 from attrs import define, field
@@ -19,7 +20,7 @@ from intonaco.infra.features.rowreader import RowReader
 from intonaco.infra.features.viewcolumns import ViewColumns
 from intonaco.infra.features.viewreader import ViewReader
 from intonaco.infra.features.viewrows import ViewRows
-from intonaco.infra.storage.keyvalue import KeyValueStore
+from intonaco.infra.storage.keyvalue import KeyValueStore, Stored
 
 __all__ = ["OnUnavailable", "OnlineReader"]
 
@@ -45,12 +46,15 @@ class OnlineReader:
     #: The features of one row: `row(keys, at_us, deadline_s=None)`, as `RowReader` says; much quicker than a `read` of one.
     row: RowFunction = field(init=False, repr=False)
     _source: Source = field(init=False, repr=False)
+    _views_alone: bool = field(init=False, repr=False)
     _views: "tuple[_View, ...]" = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._source = Source(self.keyvalue)
-        readers = tuple(ViewReader.of(view, self.plan.project) for view in self.plan.views)
+        prefix, readers = ViewReader.all_of(self.plan)
+        self._source = Source(self.keyvalue, prefix)
         self._views = tuple(_View.of(reader) for reader in readers)
+        read = tuple(output.name for view in self.plan.views for output in view.outputs)
+        self._views_alone = read == self.plan.features.names
         careful = RowReader(self.plan, readers, self._source, self.on_unavailable == "degrade")
         self.row = compile_row(self.plan, readers, self._source, careful)
 
@@ -58,6 +62,14 @@ class OnlineReader:
     def degraded(self) -> str:
         """Why the store is not asked at the moment; empty while it is."""
         return self._source.degraded
+
+    def probe(self, timeout_s: float) -> str:
+        """Ask the store for nothing in particular: why it does not answer, or empty if it does."""
+        try:
+            self._source.within(timeout_s)([b"\x00"])
+        except UnavailableError as error:
+            return self._source.failed(error)
+        return ""
 
     def read(self, columns: Columns, at_us: Any, *, deadline_s: float | None = None) -> Answer:
         """The features of rows as of their moments.
@@ -81,19 +93,23 @@ class OnlineReader:
             The store did not answer, and reads are not to be answered without it.
         """
         moments = as_us_array(at_us)
-        keys = [view.keys(columns, len(moments)) for view in self._views]
-        found, degraded = self._found([key for of_view in keys for key in of_view if key is not None], deadline_s)
+        rows = len(moments)
+        keys, odd = self._views[0].keys(columns, rows) if len(self._views) == 1 else self._all_keys(columns, rows)
+        found, degraded = self._found(keys, odd, deadline_s)
         answer = Answer(columns={}, statuses={}, degraded=degraded)
-        place = 0
-        for view, of_view in zip(self._views, keys, strict=True):
-            known = len(of_view) - of_view.count(None)
-            view.answer(_spread(of_view, found[place : place + known], known), moments, answer)
-            place += known
-        return complete(self.plan, answer, columns, moments)
+        for number, view in enumerate(self._views):
+            view.answer(found if len(self._views) == 1 else found[number * rows : (number + 1) * rows], moments, answer)
+        return answer if self._views_alone else complete(self.plan, answer, columns, moments)
 
-    def _found(self, keys: list[bytes], deadline_s: float | None) -> tuple[Sequence[bytes | None], tuple[str, ...]]:
+    def _all_keys(self, columns: Columns, rows: int) -> tuple[Sequence[bytes | None], bool]:
+        keys = [view.keys(columns, rows) for view in self._views]
+        return list(chain.from_iterable(each for each, _ in keys)), any(odd for _, odd in keys)
+
+    def _found(self, keys: Sequence[bytes | None], odd: bool, deadline_s: float | None) -> tuple[Sequence[bytes | None], tuple[str, ...]]:
+        """What the store holds under these keys, of which some may be None if odd, and why it was not read."""
         try:
-            return self._source.within(deadline_s)(keys), ()
+            stored = self._source.stored if deadline_s is None else self._source.within(deadline_s)
+            return (_spread(keys, stored) if odd else stored(cast("Sequence[bytes]", keys))), ()
         except UnavailableError as error:
             reason = self._source.failed(error)
             if self.on_unavailable == "raise":
@@ -101,12 +117,10 @@ class OnlineReader:
             return [None] * len(keys), (reason,)
 
 
-def _spread(keys: Sequence[bytes | None], found: Sequence[bytes | None], known: int) -> Sequence[bytes | None]:
-    """What was found for each row; None where it has no key."""
-    if known == len(keys):
-        return found
-    values = iter(found)
-    return [None if key is None else next(values) for key in keys]
+def _spread(keys: Sequence[bytes | None], stored: Stored) -> list[bytes | None]:
+    """What is stored for each row; None where it has no key."""
+    found = iter(stored([key for key in keys if key is not None]))
+    return [None if key is None else next(found) for key in keys]
 
 
 @define(eq=False)
@@ -122,14 +136,14 @@ class _View:
     def of(cls, reader: ViewReader) -> "_View":
         return cls(reader, ViewRows(reader), ViewColumns(reader), compile_keys(reader))
 
-    def keys(self, columns: Columns, rows: int) -> Sequence[bytes | None]:
-        """The key of each row; None where one of its parts is null."""
+    def keys(self, columns: Columns, rows: int) -> tuple[Sequence[bytes | None], bool]:
+        """The key of each row, None where one of its parts is null; and whether there may be such."""
         names, dtypes = zip(*self.reader.plan.keys, strict=True)
         lists = [_plain_keys(columns, name, rows) for name in names]
         try:
-            return self._keys(*lists)
+            return self._keys(*lists), False
         except ODD:
-            return [entity_key(self.reader.prefix, each, dtypes, names) for each in zip(*lists, strict=True)]
+            return [entity_key(self.reader.prefix, each, dtypes, names) for each in zip(*lists, strict=True)], True
 
     def answer(self, entries: Sequence[bytes | None], at_us: Ints, into: Answer) -> None:
         """Add the view's features to an answer."""

@@ -1,7 +1,8 @@
 """The results in an entry: the features of its entity just after the newest event, and until when they hold.
 
 A read whose cut lies after the newest event and before a window's end of validity takes the window's features as they are. Such
-a window is at its fullest: it loses hops as the cut moves on, and then the read merges what is left.
+a window is at its fullest: it loses hops as the cut moves on. What it is after the first loss stands beside, for between two
+events a window loses one hop in the mean; what it is after more is merged by the read.
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ from intonaco.infra.compute.sketches import finalize_bins
 from intonaco.infra.compute.timeline import NEVER, tail
 from intonaco.infra.features.folding import event_rows, joined, merge_hops, merge_runs
 from intonaco.infra.features.layout import Aggregate
-from intonaco.infra.features.shape import ENDLESS, LATEST, Entries, HopRows, Shape, States, holds_floats
+from intonaco.infra.features.shape import ENDLESS, HEADER, LATEST, Entries, HopRows, Shape, States, holds_floats
 
 __all__ = ["Finalized", "finalized", "results"]
 
@@ -25,19 +26,22 @@ Finalized = tuple[Ints, Bools, Ints | None]
 def results(shape: Shape, entries: Entries) -> tuple[Ints, Bools, Ints, dict[int, Ints]]:
     """Results, which of them are null, the moments until which windows hold, and the values of results that are lists.
 
-    Of shape (entities, results) twice and (entities, windows). A result that is a text is its position as in `pending`, one that
-    is a list its length.
+    Of shape (entities, results and later results) twice, and (entities, windows and windows later). A result that is a text is its
+    position as in `pending`, one that is a list its length.
     """
     count = len(entries.header)
-    words = np.full((count, len(shape.results)), NEVER, dtype=np.int64)
+    words = np.full((count, shape.untils - HEADER), NEVER, dtype=np.int64)
     nulls = np.ones(words.shape, dtype=np.bool_)
-    untils = np.full((count, len(shape.windows)), ENDLESS, dtype=np.int64)
+    untils = np.full((count, 2 * len(shape.windows)), ENDLESS, dtype=np.int64)
     _columns(shape, entries, words, nulls)
     lists: dict[int, Ints] = {}
     if shape.windows and len(entries.owners):
         hops = merge_hops(shape, joined(entries.hops, event_rows(shape, entries.owners, entries.pending, shape.hops_us)))
         for number in range(len(shape.windows)):
-            lists |= _window(shape, number, entries.header[:, LATEST], hops, (words, nulls, untils))
+            inside = _inside(shape, number, entries.header[:, LATEST], hops)
+            for later in (0, 1):
+                lists |= _window(shape, number, later, hops, inside, (words, nulls, untils))
+                inside = inside[np.diff(hops.groups[inside], prepend=-1) == 0]
     return words, nulls, untils, lists
 
 
@@ -54,26 +58,43 @@ def _columns(shape: Shape, entries: Entries, words: Ints, nulls: Bools) -> None:
     words[entries.owners[first], : shape.columns] = values
 
 
-def _window(shape: Shape, number: int, latest: Ints, hops: HopRows, into: tuple[Ints, Bools, Ints]) -> dict[int, Ints]:
-    """Fill in the results of one window; the values of those that are lists."""
+def _inside(shape: Shape, number: int, latest: Ints, hops: HopRows) -> NDArray[np.intp]:
+    """The hops that a window holds just after the newest event."""
     over, hop = shape.windows[number]
     lists = shape.hops_us.index(hop)
-    inside = np.flatnonzero(
-        (hops.groups % shape.lists == lists) & (hops.indices >= tail(latest + 1, over, hop)[hops.groups // shape.lists])
-    )
-    owners = hops.groups[inside] // shape.lists
-    starts = np.flatnonzero(np.diff(owners, prepend=-1))
+    firsts = tail(latest + 1, over, hop)
+    return np.flatnonzero((hops.groups % shape.lists == lists) & (hops.indices >= firsts[hops.groups // shape.lists]))
+
+
+def _window(
+    shape: Shape, number: int, later: int, hops: HopRows, inside: NDArray[np.intp], into: tuple[Ints, Bools, Ints]
+) -> dict[int, Ints]:
+    """Fill in the results of one window that holds these hops; the values of those that are lists."""
+    over, hop = shape.windows[number]
+    groups = hops.groups[inside]
+    starts = np.flatnonzero(np.diff(groups, prepend=-1))
     measures, states = merge_runs(shape, hops.measures[inside], starts, _within(hops.states, inside, len(hops.groups)))
     words, nulls, untils = into
-    found = owners[starts]
-    untils[found, number] = (hops.indices[inside[starts]] + 1) * hop + over
+    found = groups[starts] // shape.lists
+    untils[found, later * len(shape.windows) + number] = (hops.indices[inside[starts]] + 1) * hop + over
     values = {}
-    for place, aggregate in enumerate(shape.layout.aggregates, start=shape.columns):
+    for which, aggregate in enumerate(shape.layout.aggregates, start=shape.columns + later * len(shape.layout.aggregates)):
         if (aggregate.over_us, aggregate.hop_us) == (over, hop):
-            words[found, place], nulls[found, place], listed = finalized(shape, aggregate, measures, states)
+            words[:, which], nulls[:, which] = _of_nothing(shape, aggregate)
+            words[found, which], nulls[found, which], listed = finalized(shape, aggregate, measures, states)
             if listed is not None:
-                values[place] = listed
+                values[which] = listed
     return values
+
+
+def _of_nothing(shape: Shape, aggregate: Aggregate) -> tuple[int, bool]:
+    """The word of an aggregate of an empty window, and whether it is null."""
+    measures = np.full((1, shape.words), NONE, dtype=np.int64)
+    measures[:, shape.adding] = 0
+    none = np.zeros(0, dtype=np.int64)
+    states = {number: (none, none if shape.layout.measures[number].binned else none.reshape(0, 3)) for number in shape.varying}
+    words, nulls, _ = finalized(shape, aggregate, measures, states)
+    return int(words[0]), bool(nulls[0])
 
 
 def _within(states: States, chosen: NDArray[np.intp], rows: int) -> States:

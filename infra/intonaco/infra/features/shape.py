@@ -43,8 +43,8 @@ TEXTS = ("str", "bytes", "json")
 class Shape:
     """Where things lie in the entries of a layout.
 
-    The head of an entry is of one length: header, results, the moments until which windows hold, counts, and what the newest
-    event has beside its time and columns, which are results.
+    The head of an entry is of one length: header, results, later results, the moments until which windows hold, counts, and what
+    the newest event has beside its time and columns, which are results.
     """
 
     layout: Layout
@@ -60,6 +60,7 @@ class Shape:
     texts: tuple[int, ...] = field(init=False)
     floating: NDArray[np.intp] = field(init=False, eq=False)
     tag: int = field(init=False)
+    later: int = field(init=False)
     untils: int = field(init=False)
     counts: int = field(init=False)
     first: int = field(init=False)
@@ -70,8 +71,9 @@ class Shape:
         sizes = [measure.words for measure in layout.measures]
         places = tuple(sum(sizes[:number]) for number in range(len(sizes)))
         adding = [place for place, measure in zip(places, layout.measures, strict=True) if measure.adds]
-        untils = HEADER + len(layout.columns) + len(layout.aggregates)
-        counts = untils + len(layout.windows)
+        later = HEADER + len(layout.columns) + len(layout.aggregates)
+        untils = later + len(layout.aggregates)
+        counts = untils + 2 * len(layout.windows)
         values = {
             "lists": len(layout.hops),
             "hops_us": tuple(each.hop_us for each in layout.hops),
@@ -85,6 +87,7 @@ class Shape:
             "texts": tuple(2 + number for number, kept in enumerate(layout.columns) if kept.dtype in TEXTS),
             "floating": np.array([2 + number for number, kept in enumerate(layout.columns) if holds_floats(kept)], dtype=np.intp),
             "tag": (layout.fingerprint << 32 | FORMAT) - (1 << 64 if layout.fingerprint >> 31 else 0),
+            "later": later,
             "untils": untils,
             "counts": counts,
             "first": counts + len(layout.hops),

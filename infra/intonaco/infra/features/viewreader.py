@@ -14,9 +14,9 @@ from intonaco.infra.compute.measures import NONE, Measure
 from intonaco.infra.compute.scalars import finalize_one, unordered_one, wrapped
 from intonaco.infra.compute.timeline import NEVER, tail
 from intonaco.infra.features.folding import merge_state
-from intonaco.infra.features.keys import view_prefix
+from intonaco.infra.features.keys import room_prefix, view_prefix
 from intonaco.infra.features.layout import Aggregate, Kept
-from intonaco.infra.features.plan import Output, ViewPlan
+from intonaco.infra.features.plan import Output, ReadPlan, ViewPlan
 from intonaco.infra.features.results import finalized
 from intonaco.infra.features.shape import HEADER, LATEST, NEWEST, PENDING, TAG, TEXTS, WORDS, Shape, holds_floats
 
@@ -52,6 +52,8 @@ class ViewReader:
 
     Parameters
     ----------
+    prefix
+        What the view's keys start with, apart from what those of all views of the plan do.
     wanted
         The results that the plan's features need, each once.
     slots
@@ -67,9 +69,12 @@ class ViewReader:
     kinds: tuple[Kept | Aggregate, ...] = field(init=False)
 
     @classmethod
-    def of(cls, plan: ViewPlan, project: str) -> "ViewReader":
-        """The reader of a view of a project."""
-        return cls(plan, view_prefix(project, plan.view, plan.version), Shape(plan.layout))
+    def all_of(cls, plan: ReadPlan) -> tuple[bytes, "tuple[ViewReader, ...]"]:
+        """What all keys of a plan start with, and the readers of its views."""
+        prefixes = [view_prefix(plan.project, view.view, view.version) for view in plan.views]
+        shared = room_prefix(plan.project)
+        readers = [cls(view, prefix[len(shared) :], Shape(view.layout)) for view, prefix in zip(plan.views, prefixes, strict=True)]
+        return shared, tuple(readers)
 
     def __attrs_post_init__(self) -> None:
         results = self.shape.results
@@ -116,6 +121,9 @@ class ViewReader:
         for place, kind, window in zip(self.wanted, self.kinds, self.windows, strict=True):
             if window < 0 or before < words[shape.untils + window]:
                 values.append(result_of(kind, words[HEADER + place], entry, words[WORDS]))
+                continue
+            if before < words[shape.untils + len(shape.windows) + window]:
+                values.append(result_of(kind, words[shape.later + place - shape.columns], entry, words[WORDS]))
                 continue
             if parts is None:
                 parts = self._parts(entry, words, before)

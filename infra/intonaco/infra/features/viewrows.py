@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from intonaco.infra.compute.timeline import NEVER
 from intonaco.infra.features.layout import Aggregate, Kept
+from intonaco.infra.features.movedrows import MovedRows
 from intonaco.infra.features.shape import HEADER, LATEST, NULLS, TAG, TEXTS, WORDS, holds_floats
 from intonaco.infra.features.viewreader import ViewReader, other_layout, result_of
+from intonaco.infra.storage.entries import VALUE
 
 __all__ = ["Found", "ViewRows"]
 
@@ -53,25 +55,26 @@ class ViewRows:
 
     reader: ViewReader
     _places: NDArray[np.intp] = field(init=False)
-    _untils: NDArray[np.intp] = field(init=False)
+    _moved: MovedRows = field(init=False)
     _size: int = field(init=False)
+    _head: slice = field(init=False)
     _floats: Bools = field(init=False)
     _texts: tuple[int, ...] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         shape = self.reader.shape
         self._places = np.array([HEADER + place for place in self.reader.wanted], dtype=np.intp)
-        windows = sorted({window for window in self.reader.windows if window >= 0})
-        self._untils = np.array([shape.untils + window for window in windows], dtype=np.intp)
-        self._size = 8 * shape.counts
+        self._moved = MovedRows(self.reader)
+        self._size = 8 * shape.head
+        self._head = slice(VALUE.start, VALUE.start + self._size)
         self._floats = np.array([[holds_floats(kind)] for kind in self.reader.kinds], dtype=np.bool_)
         self._texts = tuple(number for number, kind in enumerate(self.reader.kinds) if is_text(kind))
 
     def find(self, entries: Sequence[bytes | None], at_us: Ints) -> Found:
-        """What entries tell of their rows' moments; None is an entity of which nothing is known."""
-        size = self._size
+        """What stored entries tell of their rows' moments; None is an entity of which nothing is known."""
+        size, head = self._size, self._head
         try:
-            heads = b"".join([entry[:size] for entry in entries])  # type: ignore[index]
+            heads = b"".join([entry[head] for entry in entries])  # type: ignore[index]
         except TypeError:
             return self._with_unknown(entries, at_us)
         if len(heads) != size * len(entries):
@@ -82,15 +85,13 @@ class ViewRows:
         if (head[TAG] != self.reader.shape.tag).any():
             raise other_layout(self.reader.plan.view)
         words, newest, seen = head[self._places], head[LATEST], True
-        merged = newest >= at_us - self.reader.shape.layout.delay_us
-        if len(self._untils):
-            merged |= at_us - self.reader.shape.layout.delay_us >= head[self._untils].min(axis=0)
+        alone, moved_nulls = self._moved.merge(head, entries, at_us - self.reader.shape.layout.delay_us, words)
         texts = {number: self._read(number, entries, words[number], head[WORDS]) for number in self._texts}
-        nulls = bool(head[NULLS].any())
-        if merged.any():
+        nulls = moved_nulls or bool(head[NULLS].any())
+        if alone.any():
             newest = newest.copy()
-            for row in np.flatnonzero(merged).tolist():
-                values, newest[row] = self.reader.values(entries[row], int(at_us[row]))
+            for row in np.flatnonzero(alone).tolist():
+                values, newest[row] = self.reader.values(entries[row][VALUE], int(at_us[row]))
                 self._put(words, texts, row, values)
                 nulls = nulls or None in values
             seen = bool((newest != NEVER).all())
@@ -99,7 +100,9 @@ class ViewRows:
     def _read(self, number: int, entries: Sequence[bytes], words: Ints, sizes: Ints) -> list[Any]:
         """The values of a result that is a text or a list."""
         kind = self.reader.kinds[number]
-        return [result_of(kind, *each) for each in zip(words.tolist(), entries, sizes.tolist(), strict=True)]
+        return [
+            result_of(kind, word, entry[VALUE], size) for word, entry, size in zip(words.tolist(), entries, sizes.tolist(), strict=True)
+        ]
 
     def _put(self, words: Ints, texts: dict[int, list[Any]], row: int, values: Sequence[Any]) -> None:
         for number, value in enumerate(values):

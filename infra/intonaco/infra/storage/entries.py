@@ -16,16 +16,16 @@ from zlib import crc32
 
 from intonaco.core.errors import CorruptError
 
-__all__ = ["LONGEST_WHOLE", "VALUE", "decode", "decode_all", "encode", "encode_all", "is_whole", "key_of", "stored_key"]
+__all__ = ["FORMAT", "LONGEST_WHOLE", "RESIDUE", "VALUE", "decode", "decode_all", "encode", "encode_all", "key_of", "stored_key"]
 
 LONGEST_WHOLE = 400
 FORMAT = 1
 _HEAD = Struct("<Bq")
 _LENGTH = Struct("<I")
-#: The CRC-32 of any bytes with their own CRC-32 behind them.
-_RESIDUE = 0x2144DF1C
+#: The CRC-32 of any bytes with their own CRC-32 behind them: of what is stored, begun with that of its key.
+RESIDUE = 0x2144DF1C
 
-#: Where the value of a key that is kept whole lies in what is stored.
+#: Where the value of a key of no more than 400 bytes lies in what is stored.
 VALUE = slice(_HEAD.size, -_LENGTH.size)
 _SHORTEST = _HEAD.size + _LENGTH.size
 
@@ -68,7 +68,7 @@ def decode_all(keys: Iterable[bytes], stored: Iterable[bytes | None], where: obj
     for key, value in zip(keys, stored, strict=True):
         if value is None:
             add(None)
-        elif len(key) <= LONGEST_WHOLE and check(value, check(key)) == _RESIDUE and len(value) >= 13 and value[0] == FORMAT:
+        elif len(key) <= LONGEST_WHOLE and check(value, check(key)) == RESIDUE and len(value) >= 13 and value[0] == FORMAT:
             add((unpack(value)[1], value[9:-4]))
         else:
             add(decode(key, value, where))
@@ -77,7 +77,7 @@ def decode_all(keys: Iterable[bytes], stored: Iterable[bytes | None], where: obj
 
 def decode(key: bytes, stored: bytes, where: object) -> tuple[int, bytes]:
     """The order and the value behind a key; CorruptError if they are not what was stored under it."""
-    if crc32(stored, crc32(key)) == _RESIDUE and len(stored) >= _SHORTEST:
+    if crc32(stored, crc32(key)) == RESIDUE and len(stored) >= _SHORTEST:
         form, order = _unpack(stored)
         if form == FORMAT:
             return order, stored[9:-4] if len(key) <= LONGEST_WHOLE else stored[13 + len(key) : -4]
@@ -85,11 +85,6 @@ def decode(key: bytes, stored: bytes, where: object) -> tuple[int, bytes]:
         f"{where}: the entry of key {key[:80]!r} is damaged",
         hint="delete the key and write it again; intonaco fsck lists what is damaged",
     )
-
-
-def is_whole(key: bytes, stored: bytes) -> bool:
-    """Whether these bytes are what was stored under a key, so that of a key of no more than 400 bytes the value is `stored[VALUE]`."""
-    return crc32(stored, crc32(key)) == _RESIDUE and stored[0] == FORMAT and len(stored) >= _SHORTEST
 
 
 def key_of(stored: bytes, value: bytes, where: object) -> bytes:

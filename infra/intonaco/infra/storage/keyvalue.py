@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.store import Store
 
-__all__ = ["Entry", "KeyValueStore", "SupportsChange", "SupportsDeadline", "SupportsValues"]
+__all__ = ["Entry", "KeyValueStore", "Stored", "SupportsChange", "SupportsDeadline", "SupportsStored"]
 
 #: (order, value)
 Entry = tuple[int, bytes]
@@ -65,9 +65,13 @@ class SupportsChange(Protocol):
         """
 
 
-@runtime_checkable
-class SupportsValues(Protocol):
-    """A store near enough that what it costs to tell the orders too can be felt."""
+#: Gives what is stored under keys, in their order; None where there is none.
+Stored = Callable[[Sequence[bytes]], list[bytes | None]]
 
-    def values(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """As `get`, without the orders."""
+
+@runtime_checkable
+class SupportsStored(Protocol):
+    """A store so near that it can be felt what a read does beside the reading."""
+
+    def stored_under(self, prefix: bytes) -> Stored:
+        """A function of what stands behind `prefix` in keys. The value of each is `[entries.VALUE]` of what it gives, which is whole."""

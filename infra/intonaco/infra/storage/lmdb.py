@@ -3,16 +3,17 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self, cast
+from zlib import crc32
 
 import lmdb
 from attrs import define, field
 
 from intonaco.core.errors import CorruptError, InvalidError, SettingsError
 from intonaco.core.urls import StoreUrl
-from intonaco.infra.storage.entries import LONGEST_WHOLE, VALUE, decode, decode_all, encode, encode_all, is_whole, key_of, stored_key
+from intonaco.infra.storage.entries import FORMAT, LONGEST_WHOLE, RESIDUE, decode, decode_all, encode, encode_all, key_of, stored_key
 from intonaco.infra.storage.environments import AGAIN, STATE_KEY, Environment, acquire, explained_lmdb, release, told
 from intonaco.infra.storage.guarantees import HERE_ALONE, Guarantee
-from intonaco.infra.storage.keyvalue import Entry, KeyValueStore
+from intonaco.infra.storage.keyvalue import Entry, KeyValueStore, Stored
 from intonaco.infra.storage.store import as_url
 
 __all__ = ["LmdbStore"]
@@ -34,10 +35,6 @@ class LmdbStore(KeyValueStore):
     path: Path
     _environment: Environment = field(repr=False)
     _closed: bool = field(default=False, init=False, repr=False)
-    _begin: Callable[[], lmdb.Transaction] = field(init=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._begin = self._environment.handle.begin
 
     @classmethod
     def open(cls, url: StoreUrl | str) -> Self:
@@ -64,27 +61,32 @@ class LmdbStore(KeyValueStore):
             raise told(error, where) from error
         return found
 
-    def values(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        found: list[bytes | None] = []
-        try:
-            with self._begin() as transaction:
-                get = cast("Callable[[bytes], bytes | None]", transaction.get)
-                for key in keys:
-                    if len(key) > LONGEST_WHOLE or (stored := get(b"\x00" + key)) is None or not is_whole(key, stored):
-                        found.append(self._carefully(transaction, key))
-                    else:
-                        found.append(stored[VALUE])
-        except lmdb.Error as error:
-            raise told(error, self.path) from error
-        return found
+    def stored_under(self, prefix: bytes) -> Stored:
+        begin, head, seed = self._environment.handle.begin, b"\x00" + prefix, crc32(prefix)
+
+        def read(keys: Sequence[bytes]) -> list[bytes | None]:
+            try:
+                with begin() as transaction:
+                    get = cast("Callable[[bytes], bytes]", transaction.get)
+                    try:
+                        whole: list[bytes | None] = [
+                            stored for key in keys if crc32(stored := get(head + key), crc32(key, seed)) == RESIDUE and stored[0] == FORMAT
+                        ]
+                    except (TypeError, IndexError, lmdb.BadValsizeError):  # absent, empty, or too long
+                        whole = []
+                    return whole if len(whole) == len(keys) else [self._carefully(transaction, prefix + key) for key in keys]
+            except lmdb.Error as error:
+                raise told(error, self.path) from error
+
+        return read
 
     def _carefully(self, transaction: lmdb.Transaction, key: bytes) -> bytes | None:
-        """The value of a key that is long, absent or damaged."""
+        """What is stored under a key, if it is there, laid out as that of a key that is kept whole."""
         stored = cast("bytes | None", transaction.get(stored_key(key)))
         if stored is None:
             _check_sides(transaction, stored_key(key), self.path)
             return None
-        return decode(key, stored, self.path)[1]
+        return encode(b"", *decode(key, stored, self.path))
 
     def put(self, entries: Iterable[tuple[bytes, int, bytes]]) -> int:
         packed = [(key, order, value, encode(key, _checked(order), value)) for key, order, value in entries]
