@@ -175,7 +175,7 @@ def test_many_threads_wait_for_a_hung_server_no_longer_than_each_allows(server: 
         finally:
             server.resume()
         assert len(took) == 100
-        assert max(took) < 0.15 + 0.1  # the second half for a busy machine
+        assert max(took) < 0.15 + 0.25  # the second half for a busy machine
         assert store.get_within([b"k"], 5.0) == store.get([b"k"])
 
 

@@ -1,12 +1,18 @@
 """What a server has to be able to keep, and which URLs name one."""
 
+import select
+import socket
+import socketserver
+import ssl
+import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 
-from intonaco.core.errors import InvalidError, RefusedError, SettingsError, UnavailableError
+from intonaco.core.errors import DeadlineError, InvalidError, RefusedError, SettingsError, UnavailableError
 from intonaco.core.plugins import Plugins
 from intonaco.core.urls import StoreUrl
 from intonaco.ext.redis.address import PASSWORD_VARIABLE, Address
@@ -66,6 +72,8 @@ def test_a_url_tells_everything(monkeypatch: pytest.MonkeyPatch) -> None:
         ("redis://host/0?timeout_s=nan", "timeout_s"),
         ("redis://host/0?connections=0", "connections"),
         ("redis://host/0?durable=maybe", "durable"),
+        ("redis://host/0?ca=/etc/passwd", "ca"),
+        ("rediss://host/0?ca=/nowhere", "ca"),
         ("redis://host/0?prefix=a:b", "prefix"),
         ("redis://host/0?prefix=", "prefix"),
     ],
@@ -112,7 +120,7 @@ def test_only_a_server_that_syncs_each_write_survives_its_machine(tmp_path: Path
 
 
 def test_a_user_with_the_documented_rights_and_no_others_is_served(redis_server: LocalRedis, raw: "redis.Redis") -> None:
-    commands = ["+info", "+command", "+waitaof", "+multi", "+exec"]
+    commands = ["+info", "+command", "+waitaof"]
     raw.acl_setuser("app", True, passwords=["+secret"], keys=["acl:*"], categories=["+@read", "+@write", "+@scripting"], commands=commands)
     url = f"redis://app:secret@127.0.0.1:{redis_server.port}/0"
     with RedisStore.open(f"{url}?prefix=acl") as store, RedisStream.open(f"{url}?prefix=acl") as stream:
@@ -152,6 +160,72 @@ def test_another_format_is_refused(redis_server: LocalRedis, raw: "redis.Redis")
     with pytest.raises(InvalidError, match="format"):
         RedisStore.open(f"{redis_server.url}?prefix=newer")
     assert raw.get("newer:format") == b"2"
+
+
+def test_a_write_that_does_not_come_to_the_log_in_time_is_not_acknowledged(tmp_path: Path) -> None:
+    with LocalRedis.start(tmp_path, settings={"appendfsync": "no"}) as server:
+        with redis.Redis(port=server.port, password=server.password) as raw:
+            raw.acl_setuser("app", True, passwords=["+secret"], keys=["*"], categories=["+@all"], commands=["-config"])
+        url = f"redis://app:secret@127.0.0.1:{server.port}/0?sync_timeout_s=0.1"
+        with RedisStore.open(url) as store, pytest.raises(DeadlineError, match="to its disk"):
+            store.put([(b"k", 1, b"v")])
+        with RedisStream.open(url) as stream, pytest.raises(DeadlineError, match="to its disk"):
+            stream.append("a/b", [b"v"])
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1, and its key."""
+    made = [folder / "certificate.pem", folder / "key.pem"]
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=x -addext subjectAltName=IP:127.0.0.1"
+    )
+    subprocess.run([*command.split(), "-out", made[0], "-keyout", made[1]], check=True, capture_output=True, timeout=30)
+    return made[0], made[1]
+
+
+class _Tls(socketserver.ThreadingTCPServer):
+    """A way to the server that speaks TLS, since this build of the server does not."""
+
+    daemon_threads = True
+
+    def __init__(self, server: LocalRedis, certificate: Path, key: Path) -> None:
+        super().__init__(("127.0.0.1", 0), _Passing)
+        self.server_of, self.context = server, ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.context.load_cert_chain(certificate, key)
+
+    def handle_error(self, *_: object) -> None:
+        """A client that does not trust us goes away."""
+
+
+class _Passing(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        assert isinstance(self.server, _Tls)
+        with (
+            self.server.context.wrap_socket(self.request, server_side=True) as client,
+            socket.create_connection(("127.0.0.1", self.server.server_of.port), 10) as server,
+        ):
+            while True:
+                ready = [client] if client.pending() else select.select([client, server], [], [], 10)[0]
+                for source, sink in ((client, server), (server, client)):
+                    if source in ready:
+                        if not (data := source.recv(65536)):
+                            return
+                        sink.sendall(data)
+
+
+def test_a_connection_with_tls_trusts_the_authority_that_it_is_given_and_no_other(redis_server: LocalRedis, tmp_path: Path) -> None:
+    certificate, key = _certificate(tmp_path)
+    with _Tls(redis_server, certificate, key) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        url = f"rediss://:{redis_server.password}@127.0.0.1:{proxy.server_address[1]}/0?prefix=tls"
+        with RedisStore.open(f"{url}&ca={certificate}") as store, RedisStream.open(f"{url}&ca={certificate}") as stream:
+            entries = [(b"%d" % number, 1, b"v" * 1000) for number in range(2500)]
+            assert store.put(entries) == 2500
+            assert store.get([each for each, _, _ in entries]) == [(1, b"v" * 1000)] * 2500
+            assert stream.append("a/b", [b"x"]) == len(stream.read("a/b"))
+        with pytest.raises(UnavailableError, match="certificate"):
+            RedisStore.open(url)
+        proxy.shutdown()
 
 
 def test_a_closed_store_says_so(redis_server: LocalRedis) -> None:

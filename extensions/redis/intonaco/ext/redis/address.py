@@ -14,7 +14,7 @@ __all__ = ["PASSWORD_VARIABLE", "Address"]
 
 PASSWORD_VARIABLE = "INTONACO_REDIS_PASSWORD"
 _DURABLE = ("no", "process", "machine")
-_OPTIONS = ("connections", "durable", "prefix", "sync_timeout_s", "timeout_s")
+_OPTIONS = ("ca", "connections", "durable", "prefix", "sync_timeout_s", "timeout_s")
 _PORT = 6379
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
@@ -33,6 +33,8 @@ class Address:
         How long the server may take to bring a write to its disk.
     connections
         The most that are open at once; a call beyond waits for one.
+    ca
+        With TLS, the file of the authority that signed the server's certificate; those of the system by default.
     durable
         What an acknowledged write has to survive: `process`, the death of the server; `machine`, that of its machine; or `no`.
     """
@@ -44,6 +46,7 @@ class Address:
     user: str = ""
     password: str = field(default="", repr=False)
     tls: bool = False
+    ca: str = ""
     prefix: str = "intonaco"
     timeout_s: float = 5.0
     sync_timeout_s: float = 10.0
@@ -67,6 +70,7 @@ class Address:
             user=url.user,
             password=url.password or os.environ.get(PASSWORD_VARIABLE, ""),
             tls=url.scheme == "rediss",
+            ca=_ca(url),
             prefix=_prefix(url),
             timeout_s=_number(url, "timeout_s", "5", 0.001, 3600),
             sync_timeout_s=_number(url, "sync_timeout_s", "10", 0.001, 3600),
@@ -80,6 +84,13 @@ def _database(url: StoreUrl) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text):
         raise SettingsError(f"{url} names no database", hint="write the number of one: redis://HOST:PORT/0")
     return int(text)
+
+
+def _ca(url: StoreUrl) -> str:
+    text = url.option("ca", "")
+    if text and (url.scheme != "rediss" or not os.path.isfile(text)):
+        raise SettingsError(f"ca of {url} is {text!r}, expected a file, and rediss:", field="ca")
+    return text
 
 
 def _prefix(url: StoreUrl) -> str:

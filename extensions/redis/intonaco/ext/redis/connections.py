@@ -204,15 +204,10 @@ class Connections:
             raise LateError("no time left")
         given = self.address
         # signing in is ours to ask for, within the time that is left; the library would give each step all of it
-        connection = (SSLConnection if given.tls else Connection)(
-            host=given.host,
-            port=given.port,
-            socket_timeout=limit,
-            socket_connect_timeout=limit,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-            driver_info=None,
-        )
+        kind: type[Connection] = SSLConnection if given.tls else Connection
+        shared: dict[str, Any] = {"ssl_ca_certs": given.ca or None} if given.tls else {}
+        shared |= {"host": given.host, "port": given.port, "protocol": 2, "driver_info": None}
+        connection = kind(socket_timeout=limit, socket_connect_timeout=limit, retry=Retry(NoBackoff(), 0), **shared)
         connection.connect()  # type: ignore[no-untyped-call]
         found = connection._get_socket()
         if found is None:
