@@ -6,7 +6,7 @@ import sqlalchemy as sql
 from attrs import evolve, field, frozen
 
 from intonaco.core.errors import DefinitionError, RefusedError
-from intonaco.infra.features.applied import Recorded, newest, row_of
+from intonaco.infra.features.applied import Recorded, newest, row_of, versions_by_meaning
 from intonaco.infra.features.meaning import Definition, digest, kind_of
 from intonaco.infra.features.readers import definitions_reading, models_reading
 from intonaco.infra.features.renames import renamed_away
@@ -92,7 +92,18 @@ class Changes:
             described: Action = "same" if old == wanted.definition else "describe"
             return Step(kind=kind, name=name, action=described, version=recorded.version, detail=detail)
         step = Step(kind=kind, name=name, action="change", version=recorded.version + 1, detail=detail or "its meaning changes")
+        back = self._back(wanted)
+        if back is not None:
+            step = evolve(step, was=f"{name}@{back}", detail=f"{step.detail}: back to version {back}, whose store it reads")
         return evolve(step, breaks=self._breaks(old, wanted.definition))
+
+    def _back(self, wanted: Wanted) -> int | None:
+        """The older version of a view that meant the same."""
+        if wanted.kind != "view":
+            return None
+        return versions_by_meaning(self.connection, self.project, "view", [wanted.definition.name]).get(
+            (wanted.definition.name, wanted.meaning)
+        )
 
     def _renamed(self, wanted: Wanted) -> Recorded | None:
         """An applied view of the same meaning that is not declared any more."""

@@ -7,6 +7,7 @@ from attrs import frozen
 
 from intonaco.core.references import Reference
 from intonaco.infra.features.meaning import Definition
+from intonaco.infra.features.renames import stored_names
 from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.views import FeatureView, Use
 from intonaco.infra.lineage.tables import USES
@@ -43,8 +44,10 @@ def definitions_reading(project: str, view: str, feature: str, applied: Iterable
 
 def models_reading(connection: sql.Connection, project: str, view: str, feature: str) -> list[Reader]:
     """The versions of models, of any project, that read a feature of any version of a view, or any of it."""
-    prefix = str(Reference("view", view, project))
-    query = sql.select(USES).where(sql.or_(USES.c.reference == prefix, USES.c.reference.startswith(f"{prefix}[", autoescape=True)))
+    stored = {name for name, _ in stored_names(connection, project, [view]).values()}
+    prefixes = [str(Reference("view", name, project)) for name in sorted({view} | stored)]
+    named = [USES.c.reference.startswith(f"{prefix}[", autoescape=True) for prefix in prefixes]
+    query = sql.select(USES).where(sql.or_(USES.c.reference.in_(prefixes), *named))
     read: dict[str, list[str]] = {}
     for row in connection.execute(query.order_by(*(USES.c[name] for name in ("project", "model", "partition", "number")))).mappings():
         model = str(Reference("model", row["model"], row["project"], row["partition"], str(row["number"])))

@@ -189,7 +189,7 @@ class Registry:
             if step.action == "describe":
                 own = (*self._of(step.kind), DEFINITIONS.c.name == step.name, DEFINITIONS.c.version == step.version)
                 connection.execute(DEFINITIONS.delete().where(*own))
-            if step.action == "rename":
+            if step.was:
                 record_rename(connection, self.project, step.name, step.version, step.was)
             rows.append(wanted.row(self.project, step.version))
             self.catalog.record_change(connection, TOPIC, f"{step.kind}:{self.project}/{step.name}@{step.version}")

@@ -29,7 +29,7 @@ class Step:
     detail
         What changes.
     was
-        Of a rename `name@version` as it is stored.
+        The `name@version` under which is stored what a renamed view reads, or one that means again what an older version did.
     table
         Of a view: the table of its events.
     rows

@@ -69,6 +69,9 @@ class FeatureView:
 
     def _check(self) -> None:
         names = [feature.name for feature in self.features]
+        wrong = next((name for name in names if not name or not name.isprintable() or set(name) & set("[]")), None)
+        if wrong is not None:
+            raise DefinitionError(f"feature view {self.name!r}: {wrong!r} cannot name a feature", hint="leave out [ and ]", field=wrong)
         twice = sorted({name for name in names if names.count(name) > 1})
         if not names or twice:
             fault = f"names the feature {twice[0]!r} twice" if twice else "has no features"

@@ -8,6 +8,7 @@ from attrs import define, field
 from intonaco.core.columns import Column
 from intonaco.core.errors import DefinitionError
 from intonaco.infra.features.examples import Examples
+from intonaco.infra.features.readers import feature_reference
 from intonaco.infra.lineage.cells import Cells
 from intonaco.infra.lineage.registry import Registry, Version
 from intonaco.infra.lineage.report import Report
@@ -199,6 +200,7 @@ def _value(examples: "Examples | Outcome[Examples]") -> Examples:
 
 
 def _uses(examples: Examples) -> list[str]:
-    """References of the feature views that the examples' plan reads."""
+    """References of the feature views, and of the features of them, that the examples' plan reads."""
     plan = examples.plan
-    return [] if plan is None else [f"view:{plan.project}/{view.view}@{view.version}" for view in plan.views]
+    read = [] if plan is None else [(view, name) for view in plan.views for name in ("", *(each.feature for each in view.outputs))]
+    return [feature_reference(examples.read_plan.project, view.view, view.version, name) for view, name in read]
