@@ -6,11 +6,11 @@ import pytest
 from attrs import evolve
 
 from intonaco.core.errors import DefinitionError, InvalidError, MissingError, QualityError
-from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, TableSource, columns, mean
+from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, StreamSource, TableSource, columns, mean
 from intonaco.infra.features.statistics import DAY_US, statistics
 from intonaco.infra.features.store import FeatureStore
-from intonaco.infra.storage.checks import InRange, NotNull, Unique
-from intonaco.infra.storage.expectations import aside, warn
+from intonaco.infra.storage.checks import Check, InRange, NotNull, Unique
+from intonaco.infra.storage.expectations import Expectation, aside, warn
 from intonaco.infra.storage.gates import verdicts
 
 HOUR_US = 3_600_000_000
@@ -29,7 +29,7 @@ def events(*late: float | None, hours: float = 1.0, line: str = "x") -> pa.Table
     return pa.table({**columns, "line": [line] * size, "seats": [1] * size})
 
 
-def expecting(store: FeatureStore, *expectations: object) -> FeatureView:
+def expecting(store: FeatureStore, *expectations: Check | Expectation) -> FeatureView:
     view = evolve(DELAYS, expectations=expectations)
     store.apply([FeatureSet(name="lateness", features=[view])])
     return view
@@ -104,6 +104,22 @@ def test_materialization_that_is_refused_moves_no_watermark_until_the_expectatio
     assert store.workspace.tables.snapshot("default/passed.refused").rows == 1
     expecting(store, warn(MOST))
     assert store.materialize("lateness", 2 * HOUR_US)[0].rows == 3
+
+
+@pytest.mark.parametrize("expectation", [MOST, aside(MOST)], ids=["refuse", "aside"])
+def test_a_streamed_event_that_is_not_as_expected_goes_to_the_dead_letters_and_the_others_go_on(
+    store: FeatureStore, expectation: Check | Expectation
+) -> None:
+    source = StreamSource("passed", {"late": "float64", "line": "str?", "seats": "int64"}, time="when")
+    view = evolve(DELAYS, source=source, expectations=[expectation])
+    store.apply([FeatureSet(name="lateness", features=[view])])
+    with store.consumer(["lateness"]) as consumer:
+        store.append("delays", events(1.0, 9999.0, 3.0))
+        consumer.drain()
+    assert means(store, 2 * HOUR_US) == [1.0, None, 3.0]
+    [letter] = store.dead_letters("delays")
+    assert letter.reason == "it violates InRange(column='late', low=-60, high=600)"
+    assert store.workspace.tables.snapshot("default/passed").rows == 2
 
 
 def test_what_judges_rows_together_cannot_keep_some_aside() -> None:

@@ -88,6 +88,15 @@ def test_every_status_and_age_is_that_of_python(store: FeatureStore, server: Run
     assert told["rows"][0]["features"]["late_mean_1h"] == {"value": 3.0, "status": "present", "age_s": 1800.0}
 
 
+def test_what_is_read_over_http_is_compared_with_the_tables(store: FeatureStore, server: RunningServer) -> None:
+    assert get(server, keys=ROWS, at=AT.isoformat())[0] == 200
+    until = time.monotonic() + 5
+    while not (found := store.consistency("lateness")).rows and time.monotonic() < until:
+        time.sleep(0.05)
+    assert found.rows >= len(ROWS)
+    assert found.share == 1.0
+
+
 def test_the_past_is_refused_online_and_answered_offline(server: RunningServer) -> None:
     status, told = get(server, keys=ROWS[:1], at="2024-01-01T00:20:00Z")
     assert (status, told["field"], "--offline" in told["hint"]) == (400, "at", True)

@@ -15,10 +15,12 @@ from intonaco.infra.features.entitykeys import EntityKeys
 from intonaco.infra.features.eventrecords import Fault, Received
 from intonaco.infra.features.landing import Landing, received
 from intonaco.infra.features.positions import Position, Ranges
+from intonaco.infra.features.quality import table_gate
 from intonaco.infra.features.shape import PUSHED
 from intonaco.infra.features.streamlane import StreamLane
 from intonaco.infra.features.topics import Topic
 from intonaco.infra.features.writer import Batch, Changes, OnlineWriter
+from intonaco.infra.storage.gates import Gate
 
 __all__ = ["TopicConsumer"]
 
@@ -48,6 +50,7 @@ class TopicConsumer:
     dead: int = field(default=0, init=False)
     _lanes: list[StreamLane] = field(init=False)
     _writer: OnlineWriter = field(init=False)
+    _gate: Gate = field(init=False)
     _records: int = field(default=_FIRST_RECORDS, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -55,6 +58,8 @@ class TopicConsumer:
         self.landing = Landing(self.topic, self.letters, every_s=self.land_every_s)
         self._lanes = [StreamLane.of(self.topic, view, version) for view, version in self.topic.views]
         self._writer = OnlineWriter(self.topic.workspace.keyvalue, ())
+        views = [view for view, _ in self.topic.views]
+        self._gate = table_gate(self.topic.workspace, self.topic.project, self.topic.source.table, views, "stream")
 
     def open(self) -> None:
         """Take the turns, finish what a process before has begun, and find where each view is."""
@@ -136,8 +141,20 @@ class TopicConsumer:
     def _sound(self, group: Sequence[StreamLane], read: Received, clock_us: int) -> Received:
         """The events that can take effect, as far as each shows by itself; the others are kept aside."""
         kept, faults = dated([lane.writer.view for lane in group], self.topic.records, read, clock_us)
-        self._keep_aside(read.faults + faults)
+        kept, unexpected = self._expected(kept, clock_us)
+        self._keep_aside(read.faults + faults + unexpected)
         return kept
+
+    def _expected(self, read: Received, clock_us: int) -> tuple[Received, list[Fault]]:
+        """The events that are as the topic's views expect; a view that refuses refuses the event for all, whoever stands where."""
+        reasons = self._gate.reasons(read.events, clock_us)
+        if not reasons:
+            return read, []
+        record = self.topic.records.record_of
+        faults = [Fault(read.origin(row), reason, record(read.events, row)) for row, reason in reasons.items()]
+        kept = np.ones(read.events.num_rows, dtype=np.bool_)
+        kept[list(reasons)] = False
+        return read.chosen(kept), faults
 
     def _keep_aside(self, faults: Sequence[Fault]) -> None:
         if faults:

@@ -17,6 +17,7 @@ from attrs import define, field
 from intonaco.core.errors import DeadlineError, IntonacoError
 from intonaco.infra.features.answer import Answer
 from intonaco.infra.features.reader import OnlineReader
+from intonaco.infra.features.readlog import ReadLog
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.serving.channel import Frame, answer_frame
 from intonaco.infra.serving.degradation import open_reader
@@ -41,8 +42,10 @@ class FeatureDesk:
     _decoders: dict[int, FeatureDecoder] = field(init=False, repr=False)
     _aside: ThreadPoolExecutor = field(factory=lambda: ThreadPoolExecutor(1, "offline"), init=False, repr=False)
     _sending: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
+    _log: ReadLog | None = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        self._log = self.store.read_log
         self._decoders = {number: FeatureDecoder.of(reader.plan) for number, reader in self.readers.items()}
 
     @classmethod
@@ -93,7 +96,10 @@ class FeatureDesk:
     def _online(self, frame: Frame, asked: FeatureRequest) -> bytes:
         left_s = min(_left_s(frame), self.store.workspace.settings.serving.features_s)
         reader = self.readers[frame.version]
-        return _encoded(reader.plan.name, asked, reader.read(asked.columns, asked.moments, deadline_s=left_s))
+        answer = reader.read(asked.columns, asked.moments, deadline_s=left_s)
+        if self._log is not None and not answer.degraded:
+            self._log.offer(reader.plan, asked.columns, asked.moments, answer)
+        return _encoded(reader.plan.name, asked, answer)
 
     def _offline(self, frame: Frame, asked: FeatureRequest) -> bytes:
         _left_s(frame)

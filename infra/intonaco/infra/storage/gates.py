@@ -106,15 +106,15 @@ class Gate:
         rows = data if keep_bad or not out.any() else data.filter(pa.array(~out))
         return Admitted(rows=rows, warnings=tuple(each.text for each in found if each.text), kept=where, aside=int(out.sum()))
 
-    def reasons(self, data: pa.Table, at_us: int | None = None) -> list[str]:
-        """For each row why it is bad, by what each row is judged by itself; empty where it is not. Nothing is written.
+    def reasons(self, data: pa.Table, at_us: int | None = None) -> dict[int, str]:
+        """The rows that are bad, each judged by itself, and why; warnings do not count. Nothing is written.
 
         For streams, whose bad records go to the dead letters one by one, so that the others go on.
         """
-        moment = time.time_ns() // 1000 if at_us is None else at_us
         alone = [each for each in self.expectations if each.check.alone and each.mode != "warn"]
-        found = findings(alone, data, self.table, moment)
-        return ["; ".join(f"it violates {each.expectation.check}" for each in found if each.bad[row]) for row in range(data.num_rows)]
+        found = findings(alone, data, self.table, time.time_ns() // 1000 if at_us is None else at_us) if alone else []
+        bad = np.flatnonzero(np.logical_or.reduce([each.bad for each in found])) if found else ()
+        return {int(row): "; ".join(f"it violates {each.expectation.check}" for each in found if each.bad[row]) for row in bad}
 
     def write(self, data: pa.Table, *, mode: Literal["append", "replace"] = "append", token: str = "", at_us: int | None = None) -> Written:
         """Commit the rows that pass; the bad ones are kept first, so that a crash in between loses none of them."""
