@@ -83,7 +83,7 @@ class FeatureStore:
 
     def _counted(self, steps: list[Step]) -> list[Step]:
         """The steps with the rows that new and changed views are to be materialized from."""
-        built = [step.table if step.kind == "view" and step.action in ("add", "change") else "" for step in steps]
+        built = [step.table if step.kind == "view" and step.action in ("add", "change") and not step.was else "" for step in steps]
         rows = {table: self._rows_of(table) for table in set(built) if table}
         return [evolve(step, rows=rows[table]) if table else step for step, table in zip(steps, built, strict=True)]
 
