@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -30,13 +31,13 @@ __all__ = ["SETTINGS_FILE", "Settings", "Workspace"]
 
 SETTINGS_FILE = "intonaco.toml"
 
-#: The hook behind each setting of a store.
+#: The hook behind each setting of a store, and what it offers.
 _HOOKS = {
-    "blobs": "blob_stores",
-    "tables": "table_stores",
-    "keyvalue": "key_value_stores",
-    "stream": "streams",
-    "catalog": "catalog_databases",
+    "blobs": ("blob_stores", "blob store"),
+    "tables": ("table_stores", "table store"),
+    "keyvalue": ("key_value_stores", "key-value store"),
+    "stream": ("streams", "stream"),
+    "catalog": ("catalog_databases", "database for a catalog"),
 }
 
 
@@ -170,22 +171,22 @@ class Workspace:
 
     @property
     def blobs(self) -> "BlobStore":
-        opened: BlobStore = self._store("blobs", "blob_stores", "blob store")
+        opened: BlobStore = self._store("blobs")
         return opened
 
     @property
     def tables(self) -> "TableStore":
-        opened: TableStore = self._store("tables", "table_stores", "table store")
+        opened: TableStore = self._store("tables")
         return opened
 
     @property
     def keyvalue(self) -> "KeyValueStore":
-        opened: KeyValueStore = self._store("keyvalue", "key_value_stores", "key-value store")
+        opened: KeyValueStore = self._store("keyvalue")
         return opened
 
     @property
     def stream(self) -> "Stream":
-        opened: Stream = self._store("stream", "streams", "stream")
+        opened: Stream = self._store("stream")
         return opened
 
     @property
@@ -210,6 +211,12 @@ class Workspace:
     def absolute(self, url: StoreUrl) -> StoreUrl:
         """The URL with a path of this workspace's folder, if it has a relative path and no host."""
         return url if url.host or not url.path else evolve(url, path=str(self.root / url.path))
+
+    def open_store(self, name: str, url: StoreUrl | str) -> Any:
+        """A store of the kind of a setting behind any URL, opened for the caller, who closes it; of `catalog`, its database."""
+        hook, what = _HOOKS[name]
+        parsed = url if isinstance(url, StoreUrl) else StoreUrl.parse(url)
+        return self.plugins.load(hook, parsed.scheme, what).open(parsed)
 
     def require(self, who: str, needs: "Mapping[str, Collection[Guarantee]]") -> None:
         """Let stores be refused that do not keep what `who` needs of them, by the name of the setting.
@@ -260,10 +267,12 @@ class Workspace:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _store(self, name: str, hook: str, what: str) -> Any:
+    def _store(self, name: str) -> Any:
         def opened() -> Any:
+            from intonaco.infra.storage.movable import movable
+
             url = self.url(name)
-            return self._checked(name, self.plugins.load(hook, url.scheme, what).open(url))
+            return self._checked(name, movable(self.open_store(name, url), f"stores.{name} ({url})", partial(self.open_store, name)))
 
         return self._once(name, opened)
 
@@ -284,7 +293,7 @@ class Workspace:
             check_guarantees(f"stores.{name} ({self.url(name)})", lacks, needs.get(name, asked.promises), who)
 
     def _is_outside(self, name: str) -> bool:
-        offer = self.plugins.offers(_HOOKS[name]).get(self.url(name).scheme)
+        offer = self.plugins.offers(_HOOKS[name][0]).get(self.url(name).scheme)
         return offer is not None and offer.plugin != "infra"
 
     def _engine(self, hook: str, name: str, what: str) -> Any:
