@@ -68,8 +68,7 @@ def compile_keys(view: ViewReader) -> Keys:
 def compile_row(plan: ReadPlan, views: Sequence[ViewReader], store: Source, careful: RowFunction) -> RowFunction:
     """The function that reads one row: by itself where all is present, else by `careful`."""
     outputs = [output for view in plan.views for output in view.outputs]
-    names = tuple(output.name for output in outputs)
-    if plan.functions or names != plan.features.names or not all(_is_plain(output) for output in outputs):
+    if not outputs or not all(_is_plain(output) for output in outputs):
         return careful
     source = PlanSource()
     source.constants |= {
@@ -86,8 +85,8 @@ def compile_row(plan: ReadPlan, views: Sequence[ViewReader], store: Source, care
     source.add("    except ODD:", "        return careful(keys, at_us, deadline_s)", "    try:")
     source.add("        found = (S.stored if deadline_s is None else S.within(deadline_s))(asked)")
     source.add("    except Unavailable as error:", "        return careful(keys, at_us, deadline_s, None, error)", "    try:")
-    _answer(source, views)
-    source.add("    except ODD:", "        pass", "    return careful(keys, at_us, deadline_s, found)")
+    _answer(source, plan, views)
+    source.add("    except ODD:", "        return careful(keys, at_us, deadline_s, found)", "    return careful.completed(*made)")
     return source.function("row")
 
 
@@ -103,7 +102,7 @@ def _ask(source: PlanSource, plan: ReadPlan, views: Sequence[ViewReader]) -> Non
     source.add(f"        asked = [{', '.join(_key(source, view, [taken[name] for name, _ in view.plan.keys]) for view in views)}]")
 
 
-def _answer(source: PlanSource, views: Sequence[ViewReader]) -> None:
+def _answer(source: PlanSource, plan: ReadPlan, views: Sequence[ViewReader]) -> None:
     """Lines that take the entries apart, and give the row if all is present."""
     source.add(f"        {''.join(f'f{number}, ' for number in range(len(views)))}= found")
     conditions, values, ages = [], [], []
@@ -111,11 +110,14 @@ def _answer(source: PlanSource, views: Sequence[ViewReader]) -> None:
         conditions += _unpack(source, number, view)
         values += [_value(output, view.wanted[slot], number) for output, slot in zip(view.plan.outputs, view.slots, strict=True)]
         ages += [f"a{number}"] * len(view.plan.outputs)
-    source.add(f"        if {' and '.join(conditions)}:")
+    source.add(f"        if not ({' and '.join(conditions)}):", "            return careful(keys, at_us, deadline_s, found)")
     for number, view in enumerate(views):
         _move(source, number, view)
     present = source.constant((int(Status.present),) * len(values))
-    source.add(f"            return new(Row, (({', '.join(values)},), {present}, ({', '.join(ages)},), ()))")
+    if tuple(output.name for view in views for output in view.plan.outputs) == plan.features.names:
+        source.add(f"        return new(Row, (({', '.join(values)},), {present}, ({', '.join(ages)},), ()))")
+    else:
+        source.add(f"        made = (keys, at_us, [{', '.join(values)}], [*{present}], [{', '.join(ages)}])")
 
 
 def _unpack(source: PlanSource, number: int, view: ViewReader) -> list[str]:
@@ -142,8 +144,8 @@ def _move(source: PlanSource, number: int, view: ViewReader) -> None:
     if names:
         delay = view.shape.layout.delay_us
         moved, before = source.constant(compile_moved(view)), f"at_us - {delay}" if delay else "at_us"
-        source.add(f"            if {before} >= w{number}_{UNTIL}:")
-        source.add(f"                {', '.join(names)}, = {moved}(f{number}, {before}, w{number}_{LATEST}, {', '.join(names)})")
+        source.add(f"        if {before} >= w{number}_{UNTIL}:")
+        source.add(f"            {', '.join(names)}, = {moved}(f{number}, {before}, w{number}_{LATEST}, {', '.join(names)})")
 
 
 def _value(output: Output, place: int, number: int) -> str:

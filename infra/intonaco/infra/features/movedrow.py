@@ -32,12 +32,8 @@ def compile_moved(view: ViewReader) -> Moved:
         source.add(f"    if before < u{window}:", "        pass", f"    elif before < w{window}:")
         for slot in _slots(view, window):
             source.add(f"        v{slot} = l{slot}", f"        if v{slot} != v{slot} or v{slot} == {NONE}:", "            raise KeyError")
-        source.add(
-            "    else:",
-            f"        v = more{window}(entry, before, latest)",
-            f"        {''.join(f'v{slot}, ' for slot in _slots(view, window))}= v",
-        )
-        source.constants[f"more{window}"] = _compile_more(view, window)
+        more, left = source.constant(_compile_more(view, window)), "".join(f"v{slot}, " for slot in _slots(view, window))
+        source.add("    else:", f"        {left}= {more}(stored[VALUE], before, latest)")
     source.add(f"    return ({', '.join(names)},)")
     return source.function("moved")
 

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 from attrs import define, field, frozen
 
+from intonaco.core.columns import Column, Masked, present
 from intonaco.core.errors import SchemaError, UnavailableError
-from intonaco.core.fields import decimal_digits
+from intonaco.core.fields import Field, decimal_digits
 from intonaco.infra.compute.decimals import as_objects
 from intonaco.infra.compute.timeline import NEVER
 from intonaco.infra.features.answer import NO_AGE
 from intonaco.infra.features.fetching import Source
-from intonaco.infra.features.functions import apply
+from intonaco.infra.features.functions import AT, apply
 from intonaco.infra.features.keys import entity_key
 from intonaco.infra.features.plan import Output, ReadPlan
 from intonaco.infra.features.row import Row
@@ -45,7 +46,9 @@ class RowReader:
     source: Source
     degrade: bool
     _made: tuple[tuple[_Made, ...], ...] = field(init=False)
+    _read: list[str] = field(init=False)
     _requested: tuple[str, ...] = field(init=False)
+    _fields: dict[str, Field] = field(init=False)
     _order: tuple[int, ...] | None = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -53,10 +56,13 @@ class RowReader:
             tuple(_Made(slot, limit_of(view, output), output) for slot, output in zip(view.slots, view.plan.outputs, strict=True))
             for view in self.views
         )
-        read = [output.name for view in self.plan.views for output in view.outputs]
+        read = self._read = [output.name for view in self.plan.views for output in view.outputs]
         computed = {function.name for function in self.plan.functions}
         self._requested = tuple(name for name in self.plan.features.names if name not in {*read, *computed})
         names = [*read, *self._requested, *(function.name for function in self.plan.functions)]
+        arguments = {name for function in self.plan.functions for name in function.arguments} - computed
+        fields = {field.name: field for field in (*self.plan.features, *self.plan.inputs)}
+        self._fields = {name: fields[name] for name in sorted(arguments - {AT})}
         wanted = self.plan.features.names
         self._order = None if tuple(names) == wanted else tuple(names.index(name) for name in wanted)
 
@@ -94,8 +100,14 @@ class RowReader:
         ages: list[int] = []
         for view, made, entry in zip(self.views, self._made, found, strict=True):
             self._view(view, made, entry, at_us, (values, statuses, ages))
+        return self.completed(keys, at_us, values, statuses, ages, degraded)
+
+    def completed(
+        self, keys: Mapping[str, Any], at_us: int, values: list[Any], statuses: list[int], ages: list[int], degraded: tuple[str, ...] = ()
+    ) -> Row:
+        """The row of the views' features, with request columns and functions added, in the order of the plan."""
         if self._requested or self.plan.functions:
-            self._complete(keys, at_us, (values, statuses, ages))
+            self._add(keys, at_us, (values, statuses, ages))
         if self._order is not None:
             values, statuses, ages = ([each[place] for place in self._order] for each in (values, statuses, ages))
         return Row(tuple(values), tuple(statuses), tuple(ages), degraded)
@@ -132,30 +144,67 @@ class RowReader:
             into[1].append(status)
             into[2].append(age)
 
-    def _complete(self, keys: Mapping[str, Any], at_us: int, into: tuple[list[Any], list[int], list[int]]) -> None:
+    def _add(self, keys: Mapping[str, Any], at_us: int, into: tuple[list[Any], list[int], list[int]]) -> None:
         """Add request columns and functions."""
-        values, statuses, ages = into
+        known = dict(zip(self._read, into[0], strict=True)) | dict(keys)
         for name in self._requested:
-            values.append(keys[name])
-            statuses.append(_PRESENT if keys[name] is not None else _NULL)
-            ages.append(NO_AGE)
-        if not self.plan.functions:
-            return
-        known = dict(zip((output.name for view in self.plan.views for output in view.outputs), values, strict=False)) | dict(keys)
-        moment = np.array([at_us], dtype=np.int64)
-        for function in self.plan.functions:
-            given = {name: _array(known[name], name) for name in function.arguments if name in known}
-            value = float(apply(function, given, moment)[0])
-            values.append(None if value != value else value)
-            statuses.append(_NULL if value != value else _PRESENT)
-            ages.append(NO_AGE)
-            known[function.name] = values[-1]
+            value = column_of_one(keys[name], self.plan.inputs[name])
+            into[0].append(keys[name] if present(value)[0] else None)
+        if self.plan.functions:
+            moment, columns = np.array([at_us], dtype=np.int64), self._arguments(known)
+            for function in self.plan.functions:
+                value = columns[function.name] = apply(function, columns, moment)
+                into[0].append(None if np.isnan(value[0]) else float(value[0]))
+        added = into[0][len(into[1]) :]
+        into[1].extend(_NULL if value is None else _PRESENT for value in added)
+        into[2].extend([NO_AGE] * len(added))
+
+    def _arguments(self, known: Mapping[str, Any]) -> dict[str, Column]:
+        """What functions take, each a column of one row."""
+        return {name: column_of_one(known[name], self._fields[name]) for name in self._fields}
 
 
-def _array(value: Any, name: str) -> Any:
-    if value is not None and not isinstance(value, int | float):
-        raise SchemaError(f"column {name!r} is a {type(value).__name__}, expected numbers or times", field=name)
-    return np.array([np.nan if value is None else value], dtype=np.float64)
+def column_of_one(value: Any, wanted: Field) -> Column:
+    """A plain value as a column of one row.
+
+    Raises
+    ------
+    SchemaError
+        It is not of the type that is wanted.
+    """
+    dtype, kind = wanted.dtype, wanted.dtype.rstrip("0123456789")
+    if value is None:
+        value = np.nan if kind == "float" else _BLANKS.get(kind, 0)
+        missing = kind != "float"
+    else:
+        missing = False
+        if not isinstance(value, _KINDS.get(kind, object)) or (isinstance(value, bool) and kind != "bool"):
+            raise _unlike(value, wanted)
+    try:
+        column = np.array([value], dtype="datetime64[us]" if kind == "timestamp" else dtype if kind in _NUMBERS else object)
+    except (TypeError, ValueError, OverflowError):
+        raise _unlike(value, wanted) from None
+    return column if kind == "float" else Masked(column, np.array([missing]))
+
+
+def _unlike(value: Any, wanted: Field) -> SchemaError:
+    given = f"{value!r:.80}, a {type(value).__name__}"
+    return SchemaError(f"the request's {wanted.name!r} is {given}, expected {wanted.dtype}", field=wanted.name)
+
+
+#: Python's types for ours.
+_KINDS: Mapping[str, Any] = {
+    "float": int | float,
+    "int": int,
+    "uint": int,
+    "bool": bool,
+    "timestamp": int,
+    "str": str,
+    "json": str,
+    "bytes": bytes,
+}
+_NUMBERS = ("float", "int", "uint", "bool")
+_BLANKS: Mapping[str, Any] = {"str": "", "json": "", "bytes": b"", "bool": False}
 
 
 def plain(output: Output, value: Any) -> Any:
