@@ -19,6 +19,7 @@ from intonaco.ext.redis.local import LocalRedis
 from intonaco.ext.redis.store import RedisStore
 from intonaco.ext.redis.stream import RedisStream
 from intonaco.infra.storage.entries import stored_key
+from intonaco.infra.storage.keyvalue import WHOLE_ENTRIES
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +104,33 @@ def _check_appends(stream: RedisStream, turn: int, acknowledged: list[int]) -> N
     pairs = len(values) // 2
     assert values == [number for number in range(pairs) for _ in range(2)]
     assert len(acknowledged) <= pairs <= len(acknowledged) + 1
+
+
+@pytest.mark.parametrize("appendfsync", ["always", "everysec"])
+def test_the_greatest_put_that_is_whole_is_whole_after_the_server_was_killed(appendfsync: str, tmp_path: Path) -> None:
+    chosen = random.Random(appendfsync)
+    keys = [b"whole/%d" % number for number in range(WHOLE_ENTRIES)]
+    with LocalRedis.start(tmp_path, appendfsync=appendfsync) as server, RedisStore.open(server.url) as store:
+        begun = 1
+        for _ in range(4):
+            acknowledged: list[int] = []
+
+            def put(number: int, begun: int = begun) -> None:
+                store.put([(key, begun + number, b"%d" % (begun + number) * 20) for key in keys])
+
+            writer = threading.Thread(target=_until_it_fails, args=(put, acknowledged))
+            writer.start()
+            _wait_for_both(acknowledged, acknowledged)
+            time.sleep(chosen.uniform(0.0, 0.2))
+            server.kill()
+            writer.join(30)
+            server.restart()
+            found = set(store.get(keys))
+            assert len(found) == 1
+            (entry,) = found
+            assert entry is not None
+            assert entry[0] - (begun + acknowledged[-1]) in (0, 1)
+            begun = entry[0] + 1
 
 
 def test_a_large_put_that_was_cut_short_can_be_repeated(server: LocalRedis, store: RedisStore) -> None:

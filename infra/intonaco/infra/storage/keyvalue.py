@@ -7,7 +7,10 @@ from typing import Protocol, runtime_checkable
 from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.store import Store
 
-__all__ = ["Entry", "KeyValueStore", "Stored", "SupportsChange", "SupportsDeadline", "SupportsStored"]
+__all__ = ["WHOLE_BYTES", "WHOLE_ENTRIES", "Entry", "KeyValueStore", "Stored", "SupportsChange", "SupportsDeadline", "SupportsStored"]
+
+#: As much as every store puts all or none.
+WHOLE_ENTRIES, WHOLE_BYTES = 20_000, 2**25
 
 #: (order, value)
 Entry = tuple[int, bytes]
@@ -33,8 +36,8 @@ class KeyValueStore(Store):
     def put(self, entries: Iterable[tuple[bytes, int, bytes]]) -> int:
         """Store (key, order, value) entries, durable on return, and tell how many took effect.
 
-        Up to 1000 of together 1 MiB are stored, and seen, all or none. Of more, some may be stored if this raises: put them
-        again, for the order decides.
+        Up to `WHOLE_ENTRIES` of together `WHOLE_BYTES`, keys included, are stored all or none, and a `get` of up to 1000 keys
+        sees all or none of them. Of more, some may be stored if this raises: put them again, for the order decides.
         """
 
     @abstractmethod

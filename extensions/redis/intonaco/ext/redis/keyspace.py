@@ -53,9 +53,9 @@ class Keyspace:
         """The answers to commands that may be sent twice."""
         return self.connections.call(lambda link: link.ask(commands))
 
-    def write(self, work: Callable[[Link], T], *, again: bool = True) -> T:
-        """What `work` makes of a connection on which it writes, and waits until that is kept."""
-        return self.connections.call(work, timeout_s=self.write_timeout_s, again=again)
+    def write(self, work: Callable[[Link], T]) -> T:
+        """What `work` makes of a connection on which it writes and waits until that is kept; it is done once, for writes count."""
+        return self.connections.call(work, timeout_s=self.write_timeout_s, again=False)
 
     @property
     def write_timeout_s(self) -> float:

@@ -62,23 +62,29 @@ local function greater(new, old)
   end
   return false
 end
-local there, taken, n = redis.call('MGET', unpack(KEYS)), {}, 0
-for i = 1, #KEYS do
-  local new, old = ARGV[i], there[i]
-  local wins = not old
-  if old and old ~= new then
-    if #old < 13 or string.byte(old) ~= 1 then return -i end
-    local _, new_low, new_high = struct.unpack('<BI4i4', new)
-    local _, old_low, old_high = struct.unpack('<BI4i4', old)
-    if new_high ~= old_high then wins = new_high > old_high
-    elseif new_low ~= old_low then wins = new_low > old_low
-    else wins = greater(string.sub(new, 10, -5), string.sub(old, 10, -5)) end
-  end
-  if wins then
-    taken[n + 1], taken[n + 2], n = KEYS[i], new, n + 2
+local taken, n, block = {}, 0, 1000
+for first = 1, #KEYS, block do
+  local last = math.min(first + block - 1, #KEYS)
+  local there = redis.call('MGET', unpack(KEYS, first, last))
+  for i = first, last do
+    local new, old = ARGV[i], there[i - first + 1]
+    local wins = not old
+    if old and old ~= new then
+      if #old < 13 or string.byte(old) ~= 1 then return -i end
+      local _, new_low, new_high = struct.unpack('<BI4i4', new)
+      local _, old_low, old_high = struct.unpack('<BI4i4', old)
+      if new_high ~= old_high then wins = new_high > old_high
+      elseif new_low ~= old_low then wins = new_low > old_low
+      else wins = greater(string.sub(new, 10, -5), string.sub(old, 10, -5)) end
+    end
+    if wins then
+      taken[n + 1], taken[n + 2], n = KEYS[i], new, n + 2
+    end
   end
 end
-if n > 0 then redis.call('MSET', unpack(taken)) end
+for first = 1, n, 2 * block do
+  redis.call('MSET', unpack(taken, first, math.min(first + 2 * block - 1, n)))
+end
 return n / 2
 """)
 

@@ -5,6 +5,7 @@ storage.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Self
 
 from attrs import define, field
@@ -17,7 +18,7 @@ from intonaco.ext.redis.replies import Replies
 from intonaco.ext.redis.scripts import PUT
 from intonaco.infra.storage.entries import LONGEST_WHOLE, decode, decode_all, encode_all, key_of, stored_key
 from intonaco.infra.storage.guarantees import Guarantee
-from intonaco.infra.storage.keyvalue import Entry, KeyValueStore
+from intonaco.infra.storage.keyvalue import WHOLE_BYTES, WHOLE_ENTRIES, Entry, KeyValueStore
 
 __all__ = ["RedisStore"]
 
@@ -36,9 +37,8 @@ Kept = tuple[bytes, bytes]
 class RedisStore(KeyValueStore):
     """Entries in one database of a Redis server: `redis://USER:PASSWORD@HOST:PORT/DB?OPTIONS`.
 
-    A put is acknowledged when the server has written it to its log. Reading and writing go by the thousand: up to 1000
-    entries that take no more than 1 MiB are stored and seen whole. A greater put that fails may be stored in part;
-    since the order decides, it can be repeated.
+    A put is acknowledged when the server has written it to its log. While it is put, nobody else is answered, so what need
+    not be whole goes in short parts. Of a put that fails because the connection is lost it is not known whether it was stored.
     """
 
     keyspace: Keyspace
@@ -160,19 +160,20 @@ class RedisStore(KeyValueStore):
                 yield key, decode(key, value, self.keyspace.where)
 
 
-def _chunks(kept: Sequence[Kept]) -> list[list[Kept]]:
-    """Parts that the server writes each as one step, so short that nobody waits for it long."""
-    chunks: list[list[Kept]] = []
-    size = _CHUNK_BYTES + 1
-    for each in kept:
-        size += len(each[0]) + len(each[1])
-        if size > _CHUNK_BYTES or len(chunks[-1]) == _CHUNK:
-            chunks.append([])
-            size = len(each[0]) + len(each[1])
-            if size > _LARGEST_BYTES:
-                raise InvalidError(f"a value of {size >> 20} MiB is too large for Redis", hint="keep it as a blob and store its digest")
-        chunks[-1].append(each)
-    return chunks
+def _chunks(kept: Sequence[Kept]) -> list[Sequence[Kept]]:
+    """Parts that the server writes each as one step: all together, or, of more than has to be whole, so short that nobody waits."""
+    sizes = [len(under) + len(value) for under, value in kept]
+    if kept and max(sizes) > _LARGEST_BYTES:
+        raise InvalidError(f"a value of {max(sizes) >> 20} MiB is too large for Redis", hint="keep it as a blob and store its digest")
+    if len(kept) <= WHOLE_ENTRIES and sum(sizes) <= WHOLE_BYTES:
+        return [kept] if kept else []
+    starts, size = [0], 0
+    for at, each in enumerate(sizes):
+        size += each
+        if at - starts[-1] == _CHUNK or (size > _CHUNK_BYTES and at > starts[-1]):
+            starts.append(at)
+            size = each
+    return [kept[start:end] for start, end in pairwise([*starts, len(kept)])]
 
 
 def _columns(chunk: Sequence[Kept]) -> tuple[list[bytes], list[bytes]]:

@@ -75,7 +75,7 @@ class RedisStream(Stream):
             return self.end(topic, partition)
         records = [place.sealed(value) for value in values]
         keys = (place.records, place.head, self.keyspace.key("topics"))
-        return self.keyspace.write(lambda link: self._append(link, keys, (place.name, *records)), again=False)
+        return self.keyspace.write(lambda link: self._append(link, keys, (place.name, *records)))
 
     def read(self, topic: str, after: int = 0, limit: int = 1000, partition: int = 0) -> list[tuple[int, bytes]]:
         place = self._place(topic, partition)
