@@ -20,7 +20,7 @@ from attrs import field, frozen
 from numpy.typing import NDArray
 
 from intonaco.infra.compute.measures import Measure
-from intonaco.infra.compute.sketches import bins_of, finalize_bins, merge_bins
+from intonaco.infra.compute.sketches import bins_of, finalize_bins, merge_bins, middle_of
 
 __all__ = ["SUMMARY", "Summary", "merged", "summaries"]
 
@@ -110,15 +110,15 @@ class Summary:
         return float(np.clip(values[0], self.least, self.greatest)) if held[0] else float("nan")
 
     def shares(self, edges: Floats) -> Floats:
-        """The share of values between each edge and the next, by the sketch; shape (edges - 1,)."""
-        middles = np.array([self._middle(word) for word in self.buckets.tolist()])
-        counts = np.histogram(middles, edges, weights=(self.buckets & 0xFFFF_FFFF).astype(np.float64))[0]
-        return np.asarray(counts / max(self.n, 1))
-
-    def _middle(self, word: int) -> float:
-        one = np.array([word >> 32 << 32 | 1], dtype=np.int64)
-        value = finalize_bins("quantile", (0.0, _BITS), np.zeros(1, np.int64), one, 1)[0][0]
-        return float(np.clip(value, self.least, self.greatest))
+        """The share of values between each edge and the next, by the sketch, whose buckets count as even; shape (edges - 1,)."""
+        if not len(self.buckets):
+            return np.zeros(len(edges) - 1)
+        middles = middle_of(self.buckets >> 32, _BITS)
+        half = np.ldexp(1.0, np.frexp(middles)[1] - 2 - _BITS)
+        ends = np.clip(np.stack([middles - half, middles + half], axis=1), self.least, self.greatest)
+        counted = np.cumsum(self.buckets & 0xFFFF_FFFF) / max(self.n, 1)
+        reached = np.stack([np.append(0.0, counted[:-1]), counted], axis=1)
+        return np.asarray(np.diff(np.interp(edges, ends.ravel(), reached.ravel())))
 
 
 def summaries(data: pa.Table, columns: Sequence[str], parts: Ints) -> pa.Table:

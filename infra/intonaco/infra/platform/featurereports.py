@@ -1,5 +1,6 @@
 """A picture of a view: what its features and its events look like, and how they changed from day to day."""
 
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from intonaco.infra.lineage.sparks import spark
 
 __all__ = ["picture", "view_report"]
 
+_WIDTH, _BARS = 160, 18
 _FIGURES = ("column", "rows", "nulls", "distinct", "mean", "std", "min", "p05", "p50", "p95", "max")
 
 
@@ -21,7 +23,7 @@ def picture(found: Mapping[str, Statistics]) -> str:
     if not rows:
         return ""
     names = ("of", "name", "rows", "nulls", "mean", "p05", "p50", "p95", "distribution", "mean by day", "nulls by day")
-    return Report("statistics", [Table("", names, rows)]).text(160)
+    return Report("statistics", [Table("", names, rows)]).text(shutil.get_terminal_size((_WIDTH, 0)).columns)
 
 
 def view_report(shown: Mapping[str, Any], found: Mapping[str, Statistics]) -> Report:
@@ -91,9 +93,9 @@ def _numbers(found: Statistics, name: str) -> tuple[Any, ...]:
 def _sparks(found: Statistics, name: str) -> tuple[str, str, str]:
     total = found.total(name)
     many = len(found.days[name]) > 1
-    nulls = spark(_nulls(found, name)) if many and total.nulls else ""
+    nulls = spark(_nulls(found, name), _BARS) if many and total.nulls else ""
     if total.kind == "number" and total.n:
-        return spark(found.histogram(name)[1]), spark(_means(found, name), from_zero=False) if many else "", nulls
+        return spark(found.histogram(name, _BARS)[1]), spark(_means(found, name), _BARS, from_zero=False) if many else "", nulls
     texts = ", ".join(f"{text} {100 * count / max(total.n, 1):.0f} %" for text, count in list(total.top.items())[:3])
     return texts or total.kind, "", nulls
 
