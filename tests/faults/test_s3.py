@@ -50,39 +50,56 @@ def _started(code: str, *arguments: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def test_of_an_upload_whose_writer_is_killed_nothing_is_seen_and_gc_takes_the_rest(
-    s3: str, s3_server: LocalS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent, killed = threading.Event(), threading.Event()
+@pytest.mark.parametrize("killed", [True, False])
+def test_of_an_upload_that_breaks_off_nothing_is_seen(s3: str, s3_server: LocalS3, monkeypatch: pytest.MonkeyPatch, killed: bool) -> None:
+    sending, go_on = threading.Event(), threading.Event()
 
     def seen(method: str, path: str) -> None:
-        if "partNumber=2" in path:
-            sent.set()
-            killed.wait(30)
+        if path.endswith("/large"):
+            sending.set()
+            go_on.wait(30)
 
     with Proxy(environ=s3_server.environ, seen=seen) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.through["AWS_ENDPOINT_URL"])
-        writers = [_started(_UPLOADER, f"{s3}/{store}") for store in ("blobs", "tables")]
-        assert sent.wait(30)
-        time.sleep(1)
-        for writer in writers:
+        writer = _started(_UPLOADER, s3)
+        assert sending.wait(30)
+        time.sleep(0.5)  # its sockets are full by now
+        if killed:
             writer.kill()
             writer.communicate(timeout=30)
-        killed.set()
+        go_on.set()
+        writer.communicate(timeout=30)
+        time.sleep(0.5)
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.environ["AWS_ENDPOINT_URL"])
-    overrides = {"stores.blobs": f"{s3}/blobs", "stores.tables": f"{s3}/tables"}
-    with Workspace.open(tmp_path, overrides=overrides) as workspace:
-        assert list(workspace.blobs.names()) == []
-        with pytest.raises(MissingError):
-            workspace.blobs.read("large")
+    with S3BlobStore.open(s3) as store:
+        assert list(store.names()) == ([] if killed else ["large"])
+        if killed:
+            with pytest.raises(MissingError):
+                store.read("large")
+            store.create("large", bytes(24 * 1024 * 1024))
+        assert store.read("large") == bytes(24 * 1024 * 1024)
+        assert store.leftovers(-60) == []
+
+
+def _begin(url: str, name: str) -> None:
+    """What a writer of parts leaves that is killed after the first."""
+    with S3BlobStore.open(url) as store:
+        where = {"Bucket": store.connection.place.bucket, "Key": store.connection.place.key(name)}
+        upload = store.connection.ask("", lambda client: client.create_multipart_upload(**where))["UploadId"]
+        store.connection.ask("", lambda client: client.upload_part(**where, UploadId=upload, PartNumber=1, Body=b"half"))
+
+
+def test_gc_takes_the_parts_of_uploads_that_never_ended(s3: str, tmp_path: Path) -> None:
+    _begin(f"{s3}/blobs", "half")
+    _begin(f"{s3}/tables", "default/t/half.parquet")
+    with Workspace.open(tmp_path, overrides={"stores.blobs": f"{s3}/blobs", "stores.tables": f"{s3}/tables"}) as workspace:
         assert collect(workspace).removals == ()
         gone = collect(workspace, older_than_s=-60).removals
         assert [(each.store, each.what, each.name.partition("#")[0]) for each in gone] == [
-            ("blobs", "leftover", "large"),
-            ("tables", "leftover", "large"),
+            ("blobs", "leftover", "half"),
+            ("tables", "leftover", "default/t/half.parquet"),
         ]
         assert collect(workspace, older_than_s=-60).removals == ()
-        workspace.blobs.create("large", b"again")
 
 
 def test_gc_leaves_young_blobs_and_takes_old_ones(s3: str, tmp_path: Path) -> None:

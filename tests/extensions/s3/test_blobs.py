@@ -54,7 +54,7 @@ def store(s3: str) -> Iterator[S3BlobStore]:
         yield store
 
 
-def test_a_large_blob_goes_in_parts_and_is_written_once(store: S3BlobStore) -> None:
+def test_a_large_blob_is_written_once(store: S3BlobStore) -> None:
     data = os.urandom(LARGE)
     store.create("large", memoryview(data))
     assert store.read("large") == data
@@ -82,8 +82,7 @@ def test_a_writer_whose_answer_was_lost_knows_that_it_won(s3: str, s3_server: Lo
     lost: list[str] = []
 
     def lose(method: str, path: str) -> bool:
-        ends = "uploadId=" in path and method == "POST" if size > 10 else method == "PUT"
-        if "/mine" in path and ends and not lost:
+        if path.endswith("/mine") and method == "PUT" and not lost:
             lost.append(path)
             return True
         return False
@@ -110,7 +109,7 @@ def test_an_upload_that_never_ended_is_no_blob_and_can_be_removed(store: S3BlobS
     assert store.leftovers(-60) == []
 
 
-@pytest.mark.parametrize("leftover", ["a", "a#", "../a#1", "#1", ".probe"])
+@pytest.mark.parametrize("leftover", ["a", "a#", "#1", ".probe"])
 def test_only_leftovers_are_removed_as_such(store: S3BlobStore, leftover: str) -> None:
     with pytest.raises(InvalidError):
         store.remove_leftover(leftover)

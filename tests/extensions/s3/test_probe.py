@@ -3,7 +3,6 @@ import pytest
 from intonaco.core.errors import UnavailableError
 from intonaco.ext.s3.blobs import S3BlobStore
 from intonaco.ext.s3.local import LocalS3
-from intonaco.ext.s3.probe import probe_parts
 from intonaco.ext.s3.proxy import Proxy
 from intonaco.ext.s3.tables import S3TableStore
 
@@ -34,19 +33,6 @@ def test_a_store_that_heeds_it_behind_a_proxy_is_opened(s3: str, s3_server: Loca
         with S3BlobStore.open(s3) as store:
             store.create("a", b"through")
             assert store.read("a") == b"through"
-
-
-def test_parts_that_replace_are_found_before_the_first_of_them(s3: str, s3_server: LocalS3, monkeypatch: pytest.MonkeyPatch) -> None:
-    with S3BlobStore.open(s3) as store:
-        probe_parts(store.connection)
-        assert store.leftovers(0) == []
-    with Proxy(environ=s3_server.environ) as proxy:
-        through(proxy, monkeypatch)
-        with S3BlobStore.open(s3) as store:
-            proxy.strip = {"if-none-match"}
-            with pytest.raises(UnavailableError, match="upload in parts"):
-                store.create("large", bytes(9 * 1024 * 1024))
-            assert list(store.names()) == []
 
 
 def test_opening_a_known_store_asks_once(s3: str, s3_server: LocalS3, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,14 @@ from collections.abc import Container, Iterator
 import sqlalchemy as sql
 
 from intonaco.core.errors import CorruptError, MissingError
-from intonaco.infra.storage.blobs import blob_name
+from intonaco.infra.storage.blobs import SupportsRange, blob_name
 from intonaco.infra.workspace import Workspace
 
 __all__ = ["held_blobs"]
 
 _DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+
+_JSON = (b"{", b"[", b'"')
 
 
 def held_blobs(workspace: Workspace, blobs: Container[str]) -> dict[str, str]:
@@ -47,8 +49,11 @@ def _named_by_rows(workspace: Workspace) -> Iterator[tuple[str, str]]:
 
 def _named_by_blob(workspace: Workspace, digest: str) -> list[str]:
     """Digests that a JSON blob names; a damaged or absent one names nothing, and `intonaco fsck` tells."""
+    blobs, name = workspace.blobs, blob_name(digest)
     try:
-        data = workspace.blobs.read(blob_name(digest))
+        if isinstance(blobs, SupportsRange) and blobs.read_range(name, 0, 1) not in _JSON:
+            return []  # most bytes are of payloads, which need not be fetched
+        data = blobs.read(name)
     except (MissingError, CorruptError):
         return []
-    return _DIGEST.findall(data.decode("utf-8", "replace")) if data[:1] in (b"{", b"[", b'"') else []
+    return _DIGEST.findall(data.decode("utf-8", "replace")) if data[:1] in _JSON else []

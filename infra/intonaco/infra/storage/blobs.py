@@ -19,6 +19,7 @@ __all__ = [
     "SupportsLeftovers",
     "SupportsManyReads",
     "SupportsPath",
+    "SupportsRange",
     "SupportsStatuses",
     "blob_name",
     "check_blob_name",
@@ -98,6 +99,14 @@ class SupportsManyReads(Protocol):
 
     def read_many(self, names: Sequence[str]) -> Iterator[bytes]:
         """The bytes of each blob, in the order of the names; a few are held at a time. MissingError as `read` raises it."""
+
+
+@runtime_checkable
+class SupportsRange(Protocol):
+    """A blob store that reads a piece of a blob without the rest."""
+
+    def read_range(self, name: str, start: int, stop: int) -> bytes:
+        """The bytes from `start` to before `stop`, fewer where the blob ends; MissingError as `read` raises it."""
 
 
 @runtime_checkable

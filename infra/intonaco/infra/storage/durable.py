@@ -8,7 +8,7 @@ from pathlib import Path
 
 from intonaco.core.errors import CorruptError, IntonacoError, UnavailableError
 
-__all__ = ["FOLDER", "fault", "link_synced", "make_folder", "read_whole", "write_synced"]
+__all__ = ["FOLDER", "fault", "link_synced", "make_folder", "read_file", "write_synced"]
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # without O_NONBLOCK a named pipe would hang the reader
@@ -61,13 +61,17 @@ def link_synced(folder: int, temporary: str, leaf: str) -> None:
         raise
 
 
-def read_whole(folder: int, leaf: str) -> bytes:
-    """The bytes of a regular file; IsADirectoryError if it is anything else, ELOOP if it is a link."""
+def read_file(folder: int, leaf: str, start: int = 0, stop: int | None = None) -> bytes:
+    """The bytes of a regular file, or those from `start` to before `stop`.
+
+    IsADirectoryError if it is anything else, ELOOP if it is a link.
+    """
     opened = os.open(leaf, _READ, dir_fd=folder)
     with os.fdopen(opened, "rb", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
             raise IsADirectoryError(errno.EISDIR, "not a file", leaf)
-        return file.readall()
+        file.seek(start)
+        return file.readall() if stop is None else file.read(max(0, stop - start)) or b""
 
 
 def fault(path: Path, verb: str, error: OSError) -> IntonacoError:

@@ -20,7 +20,7 @@ from intonaco.core.errors import (
 )
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.blobs import BlobStatus, BlobStore, check_blob_name, check_blob_prefix
-from intonaco.infra.storage.durable import FOLDER, fault, link_synced, make_folder, read_whole, write_synced
+from intonaco.infra.storage.durable import FOLDER, fault, link_synced, make_folder, read_file, write_synced
 from intonaco.infra.storage.guarantees import HERE_ALONE, Guarantee
 from intonaco.infra.storage.store import as_url
 
@@ -70,14 +70,20 @@ class FileBlobStore(BlobStore):
             raise fault(self.root / name, "written", error) from error
 
     def read(self, name: str) -> bytes:
+        return self._read(name)
+
+    def _read(self, name: str, start: int = 0, stop: int | None = None) -> bytes:
         check_blob_name(name)
         try:
             with self._folder(name) as folder:
-                return read_whole(folder, _leaf(name))
+                return read_file(folder, _leaf(name), start, stop)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise self._missing(name) from error
         except OSError as error:
             raise fault(self.root / name, "read", error) from error
+
+    def read_range(self, name: str, start: int, stop: int) -> bytes:
+        return self._read(name, start, stop)
 
     def names(self, prefix: str = "") -> Iterator[str]:
         check_blob_prefix(prefix)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intonaco.core.errors import AlreadyExistsError, CorruptError, InvalidError, MissingError
-from intonaco.infra.storage.blobs import BlobStore, blob_name, get, put
+from intonaco.infra.storage.blobs import BlobStore, SupportsRange, blob_name, get, put
 
 __all__ = ["HOSTILE_NAMES", "BlobStoreContract"]
 
@@ -91,6 +91,17 @@ class BlobStoreContract:
         for name in ("nothing", "a", "a/c", "a/b/c"):
             with pytest.raises(MissingError):
                 store.read(name)
+
+    def test_a_piece_of_a_blob_is_read(self, store: BlobStore) -> None:
+        if not isinstance(store, SupportsRange):
+            pytest.skip("this store reads whole blobs alone")
+        store.create("a/b", b"0123456789")
+        store.create("empty", b"")
+        asked = [(0, 1), (2, 5), (8, 20), (10, 12), (3, 3)]
+        assert [store.read_range("a/b", *each) for each in asked] == [b"0", b"234", b"89", b"", b""]
+        assert store.read_range("empty", 0, 1) == b""
+        with pytest.raises(MissingError):
+            store.read_range("a/c", 0, 1)
 
     def test_names_are_sorted_and_chosen_by_prefix(self, store: BlobStore) -> None:
         names = ["a-b", "a/b", "a/c/d", "ab", "b"]

@@ -2,21 +2,20 @@
 
 import asyncio
 import secrets
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Self
 
-from attrs import define, field
+from attrs import define
 
-from intonaco.core.errors import AlreadyExistsError, MissingError
+from intonaco.core.errors import AlreadyExistsError, InvalidError, MissingError
 from intonaco.core.urls import StoreUrl
-from intonaco.ext.s3.connection import ABSENT, FAULTS, TAKEN, Connection, code_of, told
+from intonaco.ext.s3.connection import ABSENT, FAULTS, PAST_THE_END, TAKEN, Connection, code_of, told
 from intonaco.ext.s3.downloads import fetch
 from intonaco.ext.s3.listing import abort, interrupted, objects, remove
-from intonaco.ext.s3.probe import probe, probe_parts
-from intonaco.ext.s3.uploads import PART_BYTES, Found, look, refresh, send
+from intonaco.ext.s3.probe import probe
+from intonaco.ext.s3.uploads import MOST_BYTES, Found, look, refresh, send
 from intonaco.infra.storage.blobs import BlobStatus, BlobStore, check_blob_name, check_blob_prefix
 from intonaco.infra.storage.store import as_url
 
@@ -33,13 +32,11 @@ class S3BlobStore(BlobStore):
     """One object per blob below a prefix: `s3://BUCKET/PREFIX?timeout_s=10`.
 
     Endpoint, region and credentials come from the environment, as every client of S3 reads them. A blob is created by one
-    conditional request (`If-None-Match: *`), which ends the upload where a large one goes in parts. A store that does not
-    hold to the condition is refused when it is opened.
+    conditional request (`If-None-Match: *`), so it has at most 5 GiB. A store that does not hold to the condition is refused
+    when it is opened.
     """
 
     connection: Connection
-    _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
-    _proven_in_parts: bool = field(default=False, init=False)
 
     @classmethod
     def open(cls, url: StoreUrl | str) -> Self:
@@ -56,11 +53,11 @@ class S3BlobStore(BlobStore):
 
     def create(self, name: str, data: bytes | memoryview) -> None:
         key = self.connection.place.key(check_blob_name(name))
-        view = memoryview(data).cast("B")
-        if len(view) > PART_BYTES:
-            self._prove_parts()
+        if memoryview(data).nbytes > MOST_BYTES:
+            raise InvalidError(f"blob {name!r} is larger than the {MOST_BYTES} bytes that S3 takes at once", field="data")
+        body = bytes(data)
         for turn in range(_TURNS):
-            if self._created(name, key, view):
+            if self._created(name, key, body):
                 return
             time.sleep(0.01 * 2**turn)  # whoever held the name is gone, or two conditional requests met
         message = f"blob {name!r} cannot be made in {self.connection.place}"
@@ -76,6 +73,16 @@ class S3BlobStore(BlobStore):
             some = names[start : start + _TOGETHER]
             for name, found in zip(some, self.connection.run(partial(self._fetch, some)), strict=True):
                 yield self._bytes(name, found)
+
+    def read_range(self, name: str, start: int, stop: int) -> bytes:
+        check_blob_name(name)
+        if stop <= start:
+            return b""
+        wanted = partial(fetch, self.connection, name=name, span=f"bytes={start}-{stop - 1}")
+        try:
+            return self.connection.run(wanted)
+        except FAULTS as error:
+            return b"" if code_of(error) in PAST_THE_END else self._bytes(name, error)
 
     def names(self, prefix: str = "") -> Iterator[str]:
         for status in self.statuses(prefix):
@@ -93,7 +100,7 @@ class S3BlobStore(BlobStore):
     def remove_leftover(self, leftover: str) -> int:
         return abort(self.connection, leftover)
 
-    def _created(self, name: str, key: str, data: memoryview) -> bool:
+    def _created(self, name: str, key: str, data: bytes) -> bool:
         """Whether this writer made it; AlreadyExistsError if another did, False if neither."""
         token = secrets.token_hex(16)
         try:
@@ -127,12 +134,6 @@ class S3BlobStore(BlobStore):
             return self.connection.run(lambda client: refresh(self.connection, client, key, found))
         except FAULTS as error:
             raise told(error, f"{self.connection.place}: {key!r} could not be kept from being collected") from error
-
-    def _prove_parts(self) -> None:
-        with self._lock:
-            if not self._proven_in_parts:
-                probe_parts(self.connection)
-                self._proven_in_parts = True
 
     async def _fetch(self, names: Sequence[str], client: Any) -> list[bytes | BaseException]:
         return await asyncio.gather(*(fetch(self.connection, client, name) for name in names), return_exceptions=True)

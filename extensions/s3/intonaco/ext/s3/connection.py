@@ -16,8 +16,9 @@ from fsspec.asyn import sync
 from intonaco.core.errors import DeadlineError, IntonacoError, SettingsError, UnavailableError
 from intonaco.core.urls import StoreUrl
 
-__all__ = ["ABSENT", "ATTEMPTS", "FAULTS", "TAKEN", "Connection", "Place", "code_of", "told"]
+__all__ = ["ABSENT", "ATTEMPTS", "FAULTS", "PAST_THE_END", "TAKEN", "Connection", "Place", "code_of", "told"]
 
+PAST_THE_END = ("416", "InvalidRange")
 ABSENT = ("404", "NoSuchKey", "NoSuchVersion")
 TAKEN = ("412", "PreconditionFailed")
 FAULTS = (ClientError, BotoCoreError, OSError)
@@ -25,6 +26,7 @@ _CONNECTIONS = 32
 ATTEMPTS = 3
 _CONNECT_S = 3.0
 _TIMEOUT_S = 10.0
+_SLOWEST = 2 * 1024 * 1024  # bytes a second
 _CREDENTIALS = ("AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "403")
 _HINT = "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and AWS_ENDPOINT_URL for a store that is not Amazon's"
 
@@ -82,9 +84,9 @@ class Connection:
         result: T = sync(self._files.loop, work, self._client)
         return result
 
-    async def bounded(self, request: Awaitable[T]) -> T:
-        """The answer to one request, whose sending the client itself does not bound."""
-        async with asyncio.timeout(ATTEMPTS * (self.timeout_s + _CONNECT_S)):
+    async def bounded(self, request: Awaitable[T], size_bytes: int = 0) -> T:
+        """The answer to one request with a body of this size, whose sending the client itself does not bound."""
+        async with asyncio.timeout(ATTEMPTS * (self.timeout_s + _CONNECT_S + size_bytes / _SLOWEST)):
             return await request
 
     def ask(self, what: str, request: Callable[[Any], Awaitable[T]]) -> T:

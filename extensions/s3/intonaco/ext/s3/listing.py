@@ -6,11 +6,11 @@ from typing import Any
 
 from intonaco.core.errors import InvalidError
 from intonaco.ext.s3.connection import ABSENT, Connection, code_of
-from intonaco.infra.storage.blobs import BlobStatus, check_blob_name
+from intonaco.infra.storage.blobs import BlobStatus
 
 __all__ = ["abort", "interrupted", "objects", "remove"]
 
-_MARK = "#"  # no part of a blob's name
+_MARK = "#"  # no part of an upload's number
 _GONE = (*ABSENT, "NoSuchUpload")
 
 
@@ -33,7 +33,10 @@ def remove(connection: Connection, name: str) -> None:
 
 
 def interrupted(connection: Connection, before_s: float) -> list[str]:
-    """Uploads in parts that were begun before this moment and not ended, as `NAME#UPLOAD`."""
+    """Uploads in parts that were begun before this moment and not ended, as `NAME#UPLOAD`.
+
+    We make none, but other writers below the prefix may have, and who pays for the bucket pays for them.
+    """
     skipped = len(connection.place.prefix)
     pages = _pages(connection, "list_multipart_uploads", "", "KeyMarker", "NextKeyMarker", "UploadIdMarker", "NextUploadIdMarker")
     uploads = [each for page in pages for each in page.get("Uploads", ()) if each["Initiated"].timestamp() < before_s]
@@ -42,10 +45,10 @@ def interrupted(connection: Connection, before_s: float) -> list[str]:
 
 def abort(connection: Connection, leftover: str) -> int:
     """Remove the parts of such an upload and return their bytes."""
-    name, _, upload = leftover.partition(_MARK)
-    if not upload:
+    name, _, upload = leftover.rpartition(_MARK)
+    if not upload or not name:
         raise InvalidError(f"{leftover!r} is not what an interrupted writer leaves")
-    where = {"Bucket": connection.place.bucket, "Key": connection.place.key(check_blob_name(name)), "UploadId": upload}
+    where = {"Bucket": connection.place.bucket, "Key": connection.place.key(name), "UploadId": upload}
 
     async def aborted(client: Any) -> int:
         try:

@@ -6,7 +6,6 @@ more to ask: either this is the first opening, or the store does not heed the co
 """
 
 import secrets
-from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -14,7 +13,7 @@ from botocore.exceptions import ClientError
 from intonaco.core.errors import UnavailableError
 from intonaco.ext.s3.connection import FAULTS, TAKEN, Connection, code_of, told
 
-__all__ = ["probe", "probe_parts"]
+__all__ = ["probe"]
 
 _NAME = ".probe"
 _NO_BUCKET = ("NoSuchBucket",)
@@ -36,16 +35,6 @@ def probe(connection: Connection) -> None:
         raise _explained(connection, error) from error
     if kept != mine or not listed:
         raise _unfit(connection, "what was written is not seen at once by who reads or lists it")
-
-
-def probe_parts(connection: Connection) -> None:
-    """Raise UnavailableError if an upload in parts replaces what is there; asked before the first such upload of a process."""
-    try:
-        replaced = connection.run(lambda client: _replaced_by_parts(connection, client))
-    except FAULTS as error:
-        raise _explained(connection, error) from error
-    if replaced:
-        raise _unfit(connection, "it ignores If-None-Match where an upload in parts is completed")
 
 
 async def _made(connection: Connection, client: Any, data: bytes, make_bucket: bool = False) -> bool:
@@ -81,23 +70,6 @@ async def _seen(connection: Connection, client: Any) -> tuple[bytes, bool]:
         data = await body.read()
     listing = await connection.bounded(client.list_objects_v2(Bucket=bucket, Prefix=key))
     return data, any(each["Key"] == key for each in listing.get("Contents", ()))
-
-
-async def _replaced_by_parts(connection: Connection, client: Any) -> bool:
-    where = {"Bucket": connection.place.bucket, "Key": connection.place.key(_NAME)}
-    begun = await connection.bounded(client.create_multipart_upload(**where))
-    where["UploadId"] = begun["UploadId"]
-    try:
-        part = await connection.bounded(client.upload_part(**where, PartNumber=1, Body=b"replaced"))
-        parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
-        await connection.bounded(client.complete_multipart_upload(**where, MultipartUpload=parts, IfNoneMatch="*"))
-    except ClientError as error:
-        with suppress(*FAULTS):
-            await connection.bounded(client.abort_multipart_upload(**where))
-        if code_of(error) in TAKEN:
-            return False
-        raise
-    return True
 
 
 def _explained(connection: Connection, error: BaseException) -> Exception:

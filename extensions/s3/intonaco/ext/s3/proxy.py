@@ -17,6 +17,8 @@ __all__ = ["Proxy"]
 _TIMEOUT_S = 30.0
 _OURS = ("authorization", "connection", "x-amz-content-sha256", "x-amz-date")
 
+Answer = tuple[int, dict[str, str], bytes]
+
 
 def _never(method: str, path: str) -> bool:
     return False
@@ -24,18 +26,18 @@ def _never(method: str, path: str) -> bool:
 
 @define(eq=False, kw_only=True)
 class Proxy:
-    """Passes requests on, signed anew, from `start` to `stop`.
+    """Passes requests on, from `start` to `stop`.
 
     Parameters
     ----------
     environ
         What a client of the server needs in its environment.
     strip
-        Headers, in lower case, that it takes out of requests.
+        Headers, in lower case, that it takes out of requests, which it then signs anew.
     lose
         Whether to close the connection instead of giving back the server's answer to this method and path.
     seen
-        Is told of each method and path before the request is passed on, in a thread of its own; it may wait.
+        Is told of each method and path before the body is read, in a thread of its own; it may wait.
     """
 
     environ: Mapping[str, str] = field(repr=False)
@@ -91,12 +93,14 @@ class Proxy:
         self.stop()
 
     def _pass_on(self, client: BaseHTTPRequestHandler) -> None:
-        body = client.rfile.read(int(client.headers.get("content-length", 0)))
         self.seen(client.command, client.path)
-        status, headers, data = self._ask(client.command, client.path, dict(client.headers.items()), body)
-        if self.lose(client.command, client.path):
+        expected = int(client.headers.get("content-length", 0))
+        body = client.rfile.read(expected)  # less if the client goes away
+        answer = self._ask(client.command, client.path, dict(client.headers.items()), body, len(body) == expected)
+        if answer is None or self.lose(client.command, client.path):
             client.close_connection = True
             return
+        status, headers, data = answer
         client.send_response(status)
         for name, value in headers.items():
             if name.lower() not in ("connection", "transfer-encoding", "content-length", "date", "server"):
@@ -105,16 +109,23 @@ class Proxy:
         client.end_headers()
         client.wfile.write(data)
 
-    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes, whole: bool) -> Answer | None:
+        """The server's answer; None if the body broke off, as it then does for the server too."""
         server = urlsplit(self.environ["AWS_ENDPOINT_URL"])
-        kept = {name: value for name, value in headers.items() if name.lower() not in {*self.strip, *_OURS}}
-        request = AWSRequest(method, f"http://{headers['Host']}{path}", headers=kept, data=body)
-        credentials = Credentials(self.environ["AWS_ACCESS_KEY_ID"], self.environ["AWS_SECRET_ACCESS_KEY"])
-        S3SigV4Auth(credentials, "s3", self.environ["AWS_REGION"]).add_auth(request)
         connection = http.client.HTTPConnection(server.hostname or "", server.port, timeout=_TIMEOUT_S)
         try:
-            connection.request(method, path, body, dict(request.headers.items()))
+            connection.request(method, path, body, self._stripped(method, path, headers, body) if self.strip else headers)
+            if not whole:
+                return None
             answer = connection.getresponse()
             return answer.status, dict(answer.headers.items()), answer.read()
         finally:
             connection.close()
+
+    def _stripped(self, method: str, path: str, headers: dict[str, str], body: bytes) -> dict[str, str]:
+        """Headers without some of them, signed anew."""
+        kept = {name: value for name, value in headers.items() if name.lower() not in {*self.strip, *_OURS}}
+        request = AWSRequest(method, f"http://{headers['Host']}{path}", headers=kept, data=body)
+        credentials = Credentials(self.environ["AWS_ACCESS_KEY_ID"], self.environ["AWS_SECRET_ACCESS_KEY"])
+        S3SigV4Auth(credentials, "s3", self.environ["AWS_REGION"]).add_auth(request)
+        return dict(request.headers.items())
