@@ -46,7 +46,7 @@ class Platform:
     needs: ClassVar[Mapping[str, Collection[Guarantee]]] = {}
 
     def __init__(self, workspace: Workspace, project: str = "") -> None:
-        workspace.require(f"the platform {self.name!r}", self.needs)
+        workspace.require(f"the platform {getattr(self, 'name', type(self).__name__)!r}", self.needs)
         self.workspace = workspace
         self.project = project or workspace.settings.project
         self.features = FeatureStore(workspace, self.project)
