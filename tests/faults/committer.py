@@ -18,6 +18,7 @@ Row = list[int]
 
 
 def lmdb(folder: str, opened: ExitStack) -> tuple[Callable[[int, int], object], Callable[[], list[Row]]]:
+    from intonaco.infra.storage.entries import VALUE
     from intonaco.infra.storage.lmdb import LmdbStore
 
     store = opened.enter_context(LmdbStore.open(f"lmdb:{folder}/online"))
@@ -31,6 +32,8 @@ def lmdb(folder: str, opened: ExitStack) -> tuple[Callable[[int, int], object], 
         searched = [b"0/%d/%d" % (number, half) for number in range(50) for half in (0, 1)]
         values = store.get([b"%d/%d/%d" % tuple(row) for row in rows] + searched)
         assert all(entry == (row[1], b"%d" % row[2] * 100) for row, entry in zip(rows, values, strict=False))
+        near = store.stored_under(b"0/")([b"%d/%d" % (number, half) for number in range(50) for half in (0, 1)])
+        assert [stored and stored[VALUE] for stored in near] == [entry and entry[1] for entry in values[len(rows) :]]
         return rows
 
     return commit, read

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intonaco.core.errors import CorruptError, DeadlineError, InvalidError
-from intonaco.infra.storage.keyvalue import WHOLE_ENTRIES, KeyValueStore, SupportsDeadline
+from intonaco.infra.storage.entries import VALUE
+from intonaco.infra.storage.keyvalue import WHOLE_ENTRIES, KeyValueStore, SupportsDeadline, SupportsStored
 
 __all__ = ["KeyValueStoreContract"]
 
@@ -259,6 +260,27 @@ class KeyValueStoreContract:
         with pytest.raises(DeadlineError):
             store.get_within([space], 0.0)
         assert store.get_within([space], 30.0) == [(1, b"v")]
+
+    def test_what_is_stored_under_a_prefix_is_what_the_keys_have(self, store: KeyValueStore, space: bytes) -> None:
+        if not isinstance(store, SupportsStored):
+            return  # one that is far has no use for it
+        behind = [b"", b"a", b"\x00", b"b" * 384, b"b" * 385, b"c" * 520, b"d" * 3000]
+        store.put([(space + key, number - 3, b"%d" % number * number) for number, key in enumerate(behind)])
+        read = store.stored_under(space)
+        for keys in (behind, [b"absent"], [b"a", b"absent", b"d" * 2999, b"b" * 385], [], [b"a"]):
+            wanted = [None if entry is None else entry[1] for entry in store.get([space + key for key in keys])]
+            assert [None if stored is None else stored[VALUE] for stored in read(keys)] == wanted
+        store.put([(space + b"a", 100, b"new")])
+        assert [stored and stored[VALUE] for stored in read([b"a"])] == [b"new"]
+
+    def test_what_is_damaged_is_not_given_as_stored(self, store: KeyValueStore, space: bytes) -> None:
+        if not isinstance(store, SupportsStored):
+            return
+        store.put([(space + b"a", 1, b"value"), (space + b"b", 1, b"whole")])
+        self.damage(store, space + b"a")
+        with pytest.raises(CorruptError):
+            store.stored_under(space)([b"b", b"a"])
+        assert [stored and stored[VALUE] for stored in store.stored_under(space)([b"b"])] == [b"whole"]
 
     def test_closing_twice_does_nothing(self, store: KeyValueStore) -> None:
         store.close()
