@@ -17,6 +17,9 @@ BENCHES = {
     "metrics": "metrics:logging",
     "register": "register:registering",
     "online": "online:reading",
+    "definitions": "definitions:defining",
+    "materialize": "materialize:materializing",
+    "stream": "stream:streaming",
     "online_redis": "onlineredis:keeping",
 }
 

@@ -179,3 +179,32 @@ def test_definitions_are_found_by_text_kind_tag_and_owner(ask: Ask, applied: Non
     assert names("--owner", "maps") == ["delays"]
     assert names("--kind", "labels") == ["outcomes"]
     assert names("nothing like it") == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "names"),
+    [
+        ('{"stopp": "a", "platform": 1}', "stopp"),
+        ('{"stop": "a"}', "platform"),
+        ('{"stop": 1, "platform": 1}', "stop"),
+        ('{"stop": "a", "platform": "1"}', "platform"),
+        ('{"stop": "a", "platform": 1.5}', "platform"),
+        ('{"stop": "a", "platform": 9223372036854775808}', "platform"),
+        ('{"stop": "a", "platform": 1, "rain": NaN}', "rain"),
+        ('{"stop": "a", "platform": 1, "wind": 1}', "wind"),
+    ],
+)
+@pytest.mark.parametrize("place", [(), ("--offline",)], ids=["online", "offline"])
+def test_keys_that_cannot_be_used_are_named(ask: Ask, stored: None, place: tuple[str, ...], keys: str, names: str) -> None:
+    code, answer = ask("features", "get", "lateness", "--keys", keys, "--at", "2024-01-01T01:00:00Z", *place)
+    assert (code, answer["error"]["field"]) == (2, names), answer
+
+
+def test_a_table_without_its_time_column_is_refused_before_anything_is_written(ask: Ask, root: Path, applied: None) -> None:
+    (root / "definitions.py").write_text(DEFINITIONS.replace('time="when"', 'time="then"'))
+    assert ask("features", "apply")[0] == 0
+    code, answer = ask("features", "materialize", "delays")
+    assert (code, answer["error"]["field"]) == (2, "then")
+    assert "lacks the column 'then', the time of its events" in answer["error"]["message"]
+    code, read = ask("features", "get", "lateness", "--keys", json.dumps(ROWS[:1]), "--at", "2024-01-01T01:00:00Z")
+    assert (code, read["rows"][0]["features"]["late_mean_1h"]["status"]) == (0, "missing")

@@ -1,6 +1,6 @@
 """Training sets: the features of many rows, each as of its moment, beside what happened."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -12,15 +12,15 @@ from intonaco.core.schema import Schema, suggestion
 from intonaco.infra.compute.arrays import column_of, entity_codes, times
 from intonaco.infra.compute.tables import TableEngine
 from intonaco.infra.features.answer import Answer, complete
+from intonaco.infra.features.asked import check_asked, check_columns, request_columns
 from intonaco.infra.features.events import event_data
 from intonaco.infra.features.examples import Examples
-from intonaco.infra.features.given import family
 from intonaco.infra.features.labels import Labels
 from intonaco.infra.features.offline import read_offline
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.rows import Rows
 from intonaco.infra.features.sets import FeatureSet
-from intonaco.infra.storage.arrow import from_arrow, schema_of
+from intonaco.infra.storage.arrow import from_arrow
 from intonaco.infra.storage.tables import Snapshot, TableStore
 
 __all__ = ["answers", "labelled_rows", "training_set"]
@@ -71,7 +71,7 @@ def training_set(
 ) -> Examples:
     """Examples of a set for rows of keys, moments, request columns and labels."""
     table = rows.table
-    _check_columns(table, labels)
+    check_columns(table, labels)
     answer = answers(engine, tables, features, plan, table, sources, at)
     at_us, _ = times(table, at, "the rows")
     others = [name for name in table.column_names if name != at and name not in labels]
@@ -99,31 +99,10 @@ def answers(
     at: str,
 ) -> Answer:
     """The features of a set for rows of keys, moments and request columns, with their statuses and ages."""
-    _check_columns(rows, (at, *plan.inputs.names))
-    check_keys(rows, plan)
+    check_columns(rows, [at])
+    check_asked(plan, rows)
     events = {view.name: event_data(engine, tables, view, sources) for view in features.views}
     uses = [(view, use.view, events[use.view.name]) for view, use in zip(plan.views, features.features, strict=True)]
     keys = list(dict.fromkeys(name for view in plan.views for name, _ in view.keys))
     read = read_offline(engine, uses, rows.select([at, *(key for key in keys if key != at)]), at)
-    request = [name for name in plan.inputs.names if name in plan.features or _argument(plan, name)]
-    return complete(plan, read, from_arrow(rows.select(request), plan.inputs.select(request)), times(rows, at, "the rows")[0])
-
-
-def _check_columns(rows: pa.Table, names: Iterable[str]) -> None:
-    for name in names:
-        if name not in rows.column_names:
-            raise SchemaError(f"the rows lack the column {name!r}", hint=suggestion(name, rows.column_names), field=name)
-
-
-def check_keys(rows: pa.Table, plan: ReadPlan) -> None:
-    """Raise SchemaError for a key of the rows that is of another type than its entity's."""
-    given = schema_of(rows.select(list(dict.fromkeys(name for view in plan.views for name, _ in view.keys))))
-    for view in plan.views:
-        for name, dtype in view.keys:
-            if family(given[name].dtype) != family(dtype):
-                hint = f"view {view.view!r} knows it as {dtype}; 1 and '1' are different keys"
-                raise SchemaError(f"the rows: key {name!r} is {given[name].dtype}, expected {dtype}", hint=hint, field=name)
-
-
-def _argument(plan: ReadPlan, name: str) -> bool:
-    return any(name in function.arguments for function in plan.functions)
+    return complete(plan, read, request_columns(plan, rows), times(rows, at, "the rows")[0])
