@@ -16,7 +16,7 @@ from intonaco.ext.redis.connections import Link, packed
 from intonaco.ext.redis.keyspace import Keyspace
 from intonaco.ext.redis.replies import Replies
 from intonaco.ext.redis.scripts import PUT
-from intonaco.infra.storage.entries import LONGEST_WHOLE, decode, decode_all, encode_all, key_of, stored_key
+from intonaco.infra.storage.entries import LONGEST_WHOLE, decode, encode, key_of, stored_key
 from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.keyvalue import WHOLE_BYTES, WHOLE_ENTRIES, Entry, KeyValueStore
 
@@ -50,12 +50,11 @@ class RedisStore(KeyValueStore):
         return cls(keyspace, keyspace.key("k", ""))
 
     def get(self, keys: Sequence[bytes]) -> list[Entry | None]:
-        stored = self.keyspace.connections.call(lambda link: self._read(link, keys)) if keys else []
-        return decode_all(keys, stored, self.keyspace.where)
+        return self._told(keys, self.keyspace.connections.call(lambda link: self._read(link, keys))) if keys else []
 
     def get_within(self, keys: Sequence[bytes], timeout_s: float) -> list[Entry | None]:
-        stored = self.keyspace.connections.call(lambda link: self._read(link, keys), timeout_s=timeout_s) if keys else []
-        return decode_all(keys, stored, self.keyspace.where)
+        read = self.keyspace.connections.call
+        return self._told(keys, read(lambda link: self._read(link, keys), timeout_s=timeout_s)) if keys else []
 
     def put(self, entries: Iterable[tuple[bytes, int, bytes]]) -> int:
         chunks = _chunks(self._winners(entries))
@@ -103,6 +102,10 @@ class RedisStore(KeyValueStore):
                 found += replies.strings()
         return found
 
+    def _told(self, keys: Sequence[bytes], stored: Sequence[bytes | None]) -> list[Entry | None]:
+        where = self.keyspace.where
+        return [None if value is None else decode(key, value, where) for key, value in zip(keys, stored, strict=True)]
+
     def _asked(self, keys: Sequence[bytes]) -> bytes:
         """The command that reads these keys."""
         prefix, longest = self._prefix, max(map(len, keys))
@@ -123,7 +126,7 @@ class RedisStore(KeyValueStore):
             if entry > there:
                 best[key] = entry
         prefix = self._prefix
-        return [(prefix + under, value) for under, value in encode_all(best, best.values())]
+        return [(prefix + stored_key(key), encode(key, order, value)) for key, (order, value) in best.items()]
 
     def _write(self, link: Link, chunks: Sequence[Sequence[Kept]]) -> int:
         (first, *rest), after = chunks, self.keyspace.after()
