@@ -37,6 +37,7 @@ class Source:
     clock: Callable[[], float] = time.monotonic
     stored: Stored = field(init=False)
     _plain: Stored = field(init=False)
+    _bounded: SupportsDeadline | None = field(init=False, repr=False)
     _failed: int = field(default=0, init=False)
     _again: float = field(default=0.0, init=False)
     _reason: str = field(default="", init=False)
@@ -44,6 +45,7 @@ class Source:
 
     def __attrs_post_init__(self) -> None:
         store = self.keyvalue
+        self._bounded = store if isinstance(store, SupportsDeadline) else None
         if isinstance(store, SupportsStored):
             self._plain = store.stored_under(self.prefix)
         else:
@@ -62,8 +64,8 @@ class Source:
 
     def within(self, timeout_s: float | None) -> Stored:
         """`stored`, given so much time; DeadlineError after it."""
-        store = self.keyvalue
-        if timeout_s is None or not isinstance(store, SupportsDeadline):
+        store = self._bounded
+        if timeout_s is None or store is None:
             return self.stored
         return lambda keys: self._guarded(keys, lambda keys: _as_stored(store.get_within(self._whole(keys), timeout_s)))
 
