@@ -6,7 +6,7 @@ import sqlalchemy as sql
 
 from intonaco.infra.storage.catalog import Room
 
-__all__ = ["ALIASES", "DEFINITIONS", "PIECES", "PROGRESS", "RENAMES", "ROOM"]
+__all__ = ["ALIASES", "CERTIFICATES", "DEFINITIONS", "PIECES", "PROGRESS", "RENAMES", "ROOM"]
 
 _TABLES = sql.MetaData()
 
@@ -85,4 +85,17 @@ ALIASES = sql.Table(
     sql.Column("seal", sql.Text, nullable=False),
 )
 
-ROOM = Room(name="features", tables=_TABLES, head="features_0003", migrations=Path(__file__).parent / "migrations")
+#: Outcomes of trying versions of views on generated streams, as JSON; rows are only added.
+CERTIFICATES = sql.Table(
+    "features_certificate",
+    _TABLES,
+    sql.Column("project", sql.Text, primary_key=True),
+    sql.Column("view", sql.Text, primary_key=True),
+    sql.Column("version", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("number", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("body", sql.Text, nullable=False),
+    sql.Column("certified_us", sql.BigInteger, nullable=False),
+    sql.Column("seal", sql.Text, nullable=False),
+)
+
+ROOM = Room(name="features", tables=_TABLES, head="features_0004", migrations=Path(__file__).parent / "migrations")
