@@ -253,7 +253,7 @@ def test_events_take_effect_within_a_second(streaming: FeatureStore) -> None:
             now = time.time_ns() // 1000
             streaming.append(VIEW, trips(("ann", now, 4.0)))
             asked = {"rider": np.array(["ann"], dtype=object)}
-            while streaming.read(SET, asked, time.time_ns() // 1000).columns["count_1d"].tolist() != [1.0]:
+            while np.asarray(streaming.read(SET, asked, time.time_ns() // 1000).columns["count_1d"])[0] != 1.0:
                 assert time.monotonic() - began < 1.0
                 time.sleep(0.01)
         finally:

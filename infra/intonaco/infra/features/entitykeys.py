@@ -108,12 +108,17 @@ def _joined(heads: list[bytes], codes: Ints, tails: list[bytes], more: Ints) -> 
     return suffixes, encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
+def _sized(mark: bytes, values: Sequence[bytes]) -> list[bytes]:
+    heads = {length: mark + _LENGTH(length) for length in set(map(len, values))}
+    return [heads[len(value)] + value for value in values]
+
+
 def _texts(values: Sequence[bytes]) -> list[bytes]:
-    return [b"s" + _LENGTH(len(value)) + value for value in values]
+    return _sized(b"s", values)
 
 
 def _bytes(values: Sequence[bytes]) -> list[bytes]:
-    return [b"b" + _LENGTH(len(value)) + value for value in values]
+    return _sized(b"b", values)
 
 
 def _wholes(values: Sequence[int]) -> list[bytes]:

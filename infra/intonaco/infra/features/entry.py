@@ -65,14 +65,17 @@ def decode(shape: Shape, values: Sequence[bytes | None], texts: list[bytes]) -> 
 
     Words of texts become positions in `texts`, to which they are added.
     """
-    found = np.array([number for number, value in enumerate(values) if value is not None], dtype=np.int64)
     kept = [value for value in values if value is not None]
+    found = np.arange(len(values))
+    if len(kept) < len(values):
+        found = found[[value is not None for value in values]]
     header = np.full((len(values), HEADER), NEVER, dtype=np.int64)
     header[:, PENDING] = 0
     words = np.frombuffer(b"".join(kept), dtype="<i8")
-    sizes = np.array([len(value) >> 3 for value in kept], dtype=np.int64)
+    sizes = np.fromiter(map(len, kept), np.int64, len(kept)) >> 3
     starts = np.cumsum(sizes) - sizes
-    head = words[starts[:, None] + np.arange(shape.head)]
+    alike = len(kept) > 0 and bool((sizes == sizes[0]).all())
+    head = words.reshape(len(kept), -1)[:, : shape.head] if alike else words[starts[:, None] + np.arange(shape.head)]
     check(shape, head)
     header[found] = head[:, :HEADER]
     hops, behind = _hops(shape, words, starts, head, found)
@@ -182,7 +185,11 @@ def encode(shape: Shape, entries: Entries, texts: Sequence[bytes]) -> list[bytes
     latest = np.flatnonzero(np.diff(entries.owners, prepend=-1))
     head[entries.owners[latest], shape.first] = entries.pending[latest, 1]
     head[entries.owners[latest], shape.first + 1 :] = entries.pending[latest, 2 + shape.columns :]
-    words[starts[:, None] + np.arange(shape.head)] = head
+    alike = entities > 0 and bool((sizes == sizes[0]).all())
+    if alike:
+        words.reshape(entities, -1)[:, : shape.head] = head
+    else:
+        words[starts[:, None] + np.arange(shape.head)] = head
     place = np.repeat(starts + shape.head, totals) + ragged(totals)
     words[place] = hops.indices
     words[place[:, None] + np.repeat(totals, totals)[:, None] * np.arange(1, shape.words + 1)] = hops.measures
@@ -198,9 +205,12 @@ def encode(shape: Shape, entries: Entries, texts: Sequence[bytes]) -> list[bytes
         behind = behind + others * shape.event
     if len(states):
         words[np.repeat(behind, state_sizes) + ragged(state_sizes)] = states
-    whole, ends = words.tobytes(), (8 * (starts + sizes)).tolist()
-    parts = [whole[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    parts = words.view(f"V{8 * int(sizes[0])}").tolist() if alike else _cut(words.tobytes(), (8 * (starts + sizes)).tolist())
     return parts if blobs is None else [part + blob for part, blob in zip(parts, blobs, strict=True)]
+
+
+def _cut(whole: bytes, ends: list[int]) -> list[bytes]:
+    return [whole[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def _with_bases(shape: Shape, hops: HopRows, entities: int) -> tuple[HopRows, Ints, Ints, Ints]:

@@ -192,7 +192,8 @@ class TopicConsumer:
 
         def attempt(rows: NDArray[np.bool_]) -> None:
             changes = Changes.of(self._batches(group, events.events.filter(pa.array(rows)), ranges, clock_us), PUSHED, ())
-            changes.of_entries(self.topic.workspace.keyvalue.get(changes.keys))
+            stored = self.topic.workspace.keyvalue.get(changes.keys)
+            changes.of_values([None if entry is None else entry[1] for entry in stored])
 
         found = refused(attempt, events.events.num_rows)
         record = self.topic.records.record_of

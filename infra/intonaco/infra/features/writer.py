@@ -1,6 +1,7 @@
 """Writing events online: get the entries of a batch's entities, fold, put them back, all or none."""
 
 from collections.abc import Mapping, Sequence
+from operator import ne
 from types import TracebackType
 from typing import Self
 
@@ -22,7 +23,7 @@ from intonaco.infra.features.shape import BATCH, PUSHED, Entries, Shape
 from intonaco.infra.features.turns import Turn
 from intonaco.infra.features.views import FeatureView
 from intonaco.infra.storage.gates import Gate
-from intonaco.infra.storage.keyvalue import Entry, KeyValueStore, SupportsChange
+from intonaco.infra.storage.keyvalue import KeyValueStore, SupportsChange
 
 __all__ = ["Batch", "Changes", "OnlineWriter", "Prepared", "ViewWriter", "made_events"]
 
@@ -189,6 +190,8 @@ class OnlineWriter:
     def write(self, batches: Sequence[Batch], place: int, beside: Sequence[tuple[bytes, bytes]] = ()) -> int:
         """Write batches of different views in one commit; how many of their entries changed.
 
+        More than a store puts whole is put in several; should one fail, the same batches again write the others.
+
         Parameters
         ----------
         place
@@ -209,17 +212,21 @@ class OnlineWriter:
         if not changes.keys:
             return 0
         if isinstance(self.keyvalue, SupportsChange):
-            self.keyvalue.change(changes.keys, changes.of_entries)
+            self.keyvalue.change(changes.keys, changes.of_values)
         else:
             self._put(changes)
         return changes.changed
 
     def _put(self, changes: "Changes") -> None:
-        new = changes.of_entries(self.keyvalue.get(changes.keys))
-        entries = [(key, *entry) for key, entry in zip(changes.keys, new, strict=True) if entry is not None]
-        size = len(entries) if changes.together else _ENTITIES
-        for start in range(0, len(entries), max(size, 1)):
-            part = entries[start : start + size]
+        old = self.keyvalue.get(changes.keys)
+        new = changes.of_values([None if entry is None else entry[1] for entry in old])
+        entries = [
+            (key, 1, value) if entry is None else (key, entry[0] + 1, value)
+            for key, entry, value in zip(changes.keys, old, new, strict=True)
+            if value is not None and (entry is None or entry[1] != value)
+        ]
+        for start in range(0, len(entries), _ENTITIES):  # what is beside comes last
+            part = entries[start : start + _ENTITIES]
             taken = self.keyvalue.put(part)
             if taken != len(part):
                 raise ConflictError(f"somebody else wrote {len(part) - taken} of the same online entries", hint="one writer at a time")
@@ -257,28 +264,14 @@ class Changes:
         keys = [key for _, each in prepared for key in each.keys] + [key for key, _ in beside]
         return cls(keys, prepared, place, [value for _, value in beside])
 
-    @property
-    def together(self) -> bool:
-        """Whether they must be one commit, as something else is to be in it."""
-        return bool(self._beside)
-
-    def of_entries(self, stored: Sequence[Entry | None]) -> list[Entry | None]:
-        """The entries that take the place of these; None where one stays as it is."""
-        values: list[bytes] = []
+    def of_values(self, stored: Sequence[bytes | None]) -> list[bytes | None]:
+        """The values that take the place of these."""
+        values: list[bytes | None] = []
         for batch, events in self._batches:
             old = stored[len(values) : len(values) + len(events.keys)]
-            values += batch.writer.entries([None if entry is None else entry[1] for entry in old], events, batch.sequence, self._place)
-        entities = len(values)
-        values += self._beside
-        new = [_newer(old, value) for old, value in zip(stored, values, strict=True)]
-        self.changed = entities - new[:entities].count(None)
-        return new
-
-
-def _newer(old: Entry | None, value: bytes) -> Entry | None:
-    if old is None:
-        return (1, value)
-    return None if old[1] == value else (old[0] + 1, value)
+            values += batch.writer.entries(old, events, batch.sequence, self._place)
+        self.changed = sum(map(ne, stored, values))
+        return values + self._beside
 
 
 def made_events(view: FeatureView, rows: pa.Table) -> pa.Table:

@@ -16,7 +16,20 @@ from zlib import crc32
 
 from intonaco.core.errors import CorruptError
 
-__all__ = ["FORMAT", "LONGEST_WHOLE", "RESIDUE", "VALUE", "decode", "decode_all", "encode", "encode_all", "key_of", "stored_key"]
+__all__ = [
+    "FORMAT",
+    "LONGEST_WHOLE",
+    "RESIDUE",
+    "VALUE",
+    "decode",
+    "decode_all",
+    "decode_apart",
+    "encode",
+    "encode_all",
+    "encode_changed",
+    "key_of",
+    "stored_key",
+]
 
 LONGEST_WHOLE = 400
 FORMAT = 1
@@ -73,6 +86,44 @@ def decode_all(keys: Iterable[bytes], stored: Iterable[bytes | None], where: obj
         else:
             add(decode(key, value, where))
     return found
+
+
+def encode_changed(
+    keys: Iterable[bytes], orders: Iterable[int], old: Iterable[bytes | None], new: Iterable[bytes | None]
+) -> tuple[list[bytes], list[bytes]]:
+    """The stored keys and values of those entries that change, each under the next order; None leaves one as it is."""
+    tail, check, unders, stored = _LENGTH.pack, crc32, list[bytes](), list[bytes]()
+    head, of_order = b"", None
+    for key, order, before, value in zip(keys, orders, old, new, strict=True):
+        if value is None or value == before:
+            continue
+        if len(key) > LONGEST_WHOLE:
+            unders.append(stored_key(key))
+            stored.append(encode(key, order + 1, value))
+            continue
+        if order != of_order:  # most are alike
+            head, of_order = _HEAD.pack(FORMAT, order + 1), order
+        body = head + value
+        unders.append(b"\x00" + key)
+        stored.append(body + tail(check(body, check(key))))
+    return unders, stored
+
+
+def decode_apart(keys: Iterable[bytes], stored: Iterable[bytes | None], where: object) -> tuple[list[int], list[bytes | None]]:
+    """As `decode_all`, orders and values apart, 0 and None where nothing is stored: no object is made of both."""
+    unpack, check, orders, values = _unpack, crc32, list[int](), list[bytes | None]()
+    for key, value in zip(keys, stored, strict=True):
+        if value is None:
+            orders.append(0)
+            values.append(None)
+        elif len(key) <= LONGEST_WHOLE and check(value, check(key)) == RESIDUE and len(value) >= _SHORTEST and value[0] == FORMAT:
+            orders.append(unpack(value)[1])
+            values.append(value[9:-4])
+        else:
+            order, whole = decode(key, value, where)
+            orders.append(order)
+            values.append(whole)
+    return orders, values
 
 
 def decode(key: bytes, stored: bytes, where: object) -> tuple[int, bytes]:

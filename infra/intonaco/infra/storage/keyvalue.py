@@ -61,10 +61,11 @@ class SupportsDeadline(Protocol):
 class SupportsChange(Protocol):
     """A store in which reading entries and putting what they become is one turn, so that each is looked for once."""
 
-    def change(self, keys: Sequence[bytes], new: Callable[[Sequence[Entry | None]], Sequence[Entry | None]]) -> int:
-        """Put what `new` makes of the entries of these keys, None leaving one as it is; how many took effect, all or none.
+    def change(self, keys: Sequence[bytes], new: Callable[[Sequence[bytes | None]], Sequence[bytes | None]]) -> int:
+        """Put what `new` makes of the values of these keys, under the next order; how many took effect, all or none.
 
-        Keys in ascending order are found sooner. Nobody else writes meanwhile; what `new` raises leaves all as it was.
+        A value that is None, or as before, leaves the entry as it is. Keys in ascending order are found sooner. Nobody else
+        writes meanwhile; what `new` raises leaves all as it was.
         """
 
 

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from intonaco.core.errors import CorruptError, InvalidError, SettingsError
 from intonaco.core.urls import StoreUrl
-from intonaco.infra.storage.entries import FORMAT, LONGEST_WHOLE, RESIDUE, decode, decode_all, encode, encode_all, key_of, stored_key
+from intonaco.infra.storage.entries import FORMAT, LONGEST_WHOLE, RESIDUE, decode, decode_apart, encode, encode_changed, key_of, stored_key
 from intonaco.infra.storage.environments import AGAIN, STATE_KEY, Environment, acquire, explained_lmdb, release, told
 from intonaco.infra.storage.guarantees import HERE_ALONE, Guarantee
 from intonaco.infra.storage.keyvalue import Entry, KeyValueStore, Stored
@@ -103,16 +103,12 @@ class LmdbStore(KeyValueStore):
                 self._environment.stamp(transaction)
         return changed
 
-    def change(self, keys: Sequence[bytes], new: Callable[[Sequence[Entry | None]], Sequence[Entry | None]]) -> int:
+    def change(self, keys: Sequence[bytes], new: Callable[[Sequence[bytes | None]], Sequence[bytes | None]]) -> int:
         with explained_lmdb(self.path), self._environment.write() as transaction:
-            old = decode_all(keys, _stored(transaction, keys, self.path), self.path)
-            newer = [
-                None if entry is None or (there is not None and entry <= there) else entry
-                for there, entry in zip(old, new(old), strict=True)
-            ]
-            changed = encode_all(keys, newer)
+            orders, old = decode_apart(keys, _stored(transaction, keys, self.path), self.path)
+            unders, changed = encode_changed(keys, orders, old, new(old))
             if changed:
-                transaction.cursor().putmulti(changed)
+                transaction.cursor().putmulti(zip(unders, changed, strict=True))
                 self._environment.stamp(transaction)
         return len(changed)
 
@@ -175,11 +171,11 @@ def _checked(order: int) -> int:
 def _stored(transaction: lmdb.Transaction, keys: Sequence[bytes], path: Path) -> list[bytes | None]:
     """What is stored under these keys; where some would stand between the same two entries, those are looked at once."""
     found: list[bytes | None] = []
-    low, high = b"\xff", b""
+    low, high = b"", b""
     get, add = transaction.get, found.append
     for key in keys:
         under = b"\x00" + key if len(key) <= LONGEST_WHOLE else stored_key(key)
-        if low < under < high:
+        if high and low < under < high:
             add(None)
             continue
         stored = cast("bytes | None", get(under))
