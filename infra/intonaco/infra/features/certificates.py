@@ -3,7 +3,7 @@
 import platform
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -69,6 +69,15 @@ class Certificates:
     catalog: Catalog
     project: str
 
+    def make(
+        self, views: Iterable[tuple[FeatureView, int]], engine: TableEngine, *, examples: int, seed: int, limit_s: float
+    ) -> list[Certificate]:
+        """Certify versions of views, and record the outcomes; see `certify`."""
+        made = [certify(view, version, engine, examples=examples, seed=seed, limit_s=limit_s) for view, version in views]
+        for each in made:
+            self.record(each)
+        return made
+
     def record(self, certificate: Certificate) -> None:
         """Keep a certificate beside those that the version has."""
         own = {"project": self.project, "view": certificate.view, "version": certificate.version}
@@ -109,6 +118,11 @@ def certify(
     ----------
     limit_s
         After which no further stream is tried.
+
+    Raises
+    ------
+    InvalidError
+        Hypothesis is not installed.
     """
     began = time.monotonic()
     with _store() as keyvalue:
