@@ -1,5 +1,6 @@
 """All that a module of feature definitions needs, in one import."""
 
+from intonaco.infra.compute.batchchecks import Fresh, Resembles
 from intonaco.infra.features.aggregates import (
     Feature,
     columns,
@@ -38,21 +39,32 @@ from intonaco.infra.features.labels import Labels
 from intonaco.infra.features.sets import FeatureSet, RequestColumn
 from intonaco.infra.features.sources import QuerySource, StreamSource, TableSource
 from intonaco.infra.features.views import FeatureView, Use
+from intonaco.infra.storage.checks import HasType, InRange, Matches, NotNull, OneOf, Unique
+from intonaco.infra.storage.expectations import aside, refuse, warn
 
 __all__ = [
     "Entity",
     "Feature",
     "FeatureSet",
     "FeatureView",
+    "Fresh",
+    "HasType",
+    "InRange",
     "JoinSource",
     "Labels",
+    "Matches",
+    "NotNull",
+    "OneOf",
     "QuerySource",
     "RequestColumn",
     "RequestFunction",
+    "Resembles",
     "StreamSource",
     "TableSource",
+    "Unique",
     "Use",
     "absolute",
+    "aside",
     "bucket",
     "clip",
     "columns",
@@ -75,7 +87,9 @@ __all__ = [
     "product",
     "quantile",
     "ratio",
+    "refuse",
     "sum_",
     "variance",
+    "warn",
     "weekday",
 ]
