@@ -369,6 +369,63 @@ def test_a_full_server_says_so_and_keeps_what_it_had(tmp_path: Path) -> None:
         assert store.put([(b"second", 1, b"v")]) == 1
 
 
+_FULL = """
+import sys, time
+from pathlib import Path
+from intonaco.core.errors import UnavailableError
+from intonaco.ext.redis.local import LocalRedis
+from intonaco.ext.redis.store import RedisStore
+
+disk = Path(sys.argv[1])
+filler = disk / "filler"
+with LocalRedis.start(disk / "redis", appendfsync=sys.argv[2]) as server, RedisStore.open(f"{server.url}?sync_timeout_s=1") as store:
+    store.put([(b"first", 1, b"v")])
+    filler.write_bytes(bytes(5 * 2**20))
+    stored = 0
+    try:
+        while True:
+            store.put([(b"%d" % stored, 1, b"v" * 10_000)])
+            stored += 1
+    except UnavailableError as error:
+        print(error)
+    try:
+        store.put([(b"again", 1, b"v")])
+    except UnavailableError as error:
+        print(error)
+    filler.unlink()
+    if sys.argv[2] == "always":
+        server.restart()
+    until = time.monotonic() + 20
+    while True:
+        try:
+            store.put([(b"last", 1, b"v")])
+            break
+        except UnavailableError:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    assert store.get([b"first", b"last"]) == [(1, b"v")] * 2
+    assert store.get([b"%d" % number for number in range(stored)]) == [(1, b"v" * 10_000)] * stored
+    print(stored)
+"""
+
+
+@pytest.mark.parametrize("appendfsync", ["always", "everysec"])
+def test_a_full_disk_is_told_and_what_was_acknowledged_is_kept(appendfsync: str, tmp_path: Path) -> None:
+    unshare = shutil.which("unshare")
+    mount = f"mount -t tmpfs -o size=6m tmpfs {tmp_path}"
+    if unshare is None or subprocess.run([unshare, "-m", "sh", "-c", mount], capture_output=True, check=False).returncode != 0:
+        pytest.skip("unshare is missing or may not mount here")
+    command = [unshare, "-m", "sh", "-c", f'{mount} && "$@"', "sh", sys.executable, "-c", _FULL, str(tmp_path), appendfsync]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    said, then, stored = done.stdout.splitlines()
+    assert "redis://:***@127.0.0.1" in said
+    # one that syncs each write ends itself; the other stays, reads, and says why it does not write
+    assert ("cannot be reached" if appendfsync == "always" else "did not bring a write to its disk") in said
+    assert appendfsync == "always" or "No space left on device" in then
+    assert 0 < int(stored) < 200
+
+
 def _run(threads: list[threading.Thread]) -> None:
     for thread in threads:
         thread.start()

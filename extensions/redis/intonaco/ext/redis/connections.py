@@ -1,5 +1,6 @@
 """Connections to one Redis server: a few, kept open, lent to one thread at a time, and none used again after a fault."""
 
+import select
 import threading
 import time
 from collections import deque
@@ -14,7 +15,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as LateError
 from redis.retry import Retry
 
-from intonaco.core.errors import UnavailableError
+from intonaco.core.errors import IntonacoError, UnavailableError
 from intonaco.ext.redis.address import Address
 from intonaco.ext.redis.faults import told
 
@@ -142,6 +143,8 @@ class Connections:
         limit = self.address.timeout_s if timeout_s is None else timeout_s
         try:
             return self._called(work, time.monotonic() + limit, again)
+        except IntonacoError:
+            raise
         except (RedisError, OSError) as error:
             raise told(error, self.where, limit) from error
 
@@ -223,7 +226,7 @@ class Connections:
 
 def _is_lost(link: Link) -> bool:
     """Whether the server has closed the connection, or said something that nobody asked for."""
-    try:
-        return bool(link.connection.can_read(0))
-    except (RedisError, OSError):
-        return True
+    # not the library's `can_read`, which leaves the socket with another time limit
+    poll = select.poll()
+    poll.register(link.socket, select.POLLIN)
+    return bool(poll.poll(0))

@@ -12,8 +12,6 @@ _DAMAGED = "delete the key and write it again; intonaco fsck lists what is damag
 
 def told(error: Exception, where: str, timeout_s: float) -> IntonacoError:
     """An error of the client, of the system or of the server as one of ours; no password is in any of them."""
-    if isinstance(error, IntonacoError):
-        return error
     if isinstance(error, exceptions.TimeoutError | TimeoutError):
         return DeadlineError(f"{where} did not answer within {timeout_s:g} s", hint="try again, or give it longer with ?timeout_s=")
     if isinstance(error, exceptions.AuthenticationError | exceptions.AuthorizationError):

@@ -1,6 +1,6 @@
 """What all stores in Redis share: a database of a server that was found able to keep what they promise, and a prefix in it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
 from attrs import define, field
@@ -54,28 +54,34 @@ class Keyspace:
         return self.connections.call(lambda link: link.ask(commands))
 
     def write(self, work: Callable[[Link], T]) -> T:
-        """What `work` makes of a connection on which it writes and waits until that is kept; it is done once, for writes count."""
-        return self.connections.call(work, timeout_s=self.write_timeout_s, again=False)
+        """What `work` makes of a connection on which it writes, once the server keeps it; it is done once, for writes count."""
+
+        def written(link: Link) -> T:
+            result = work(link)
+            self._await_kept(link)
+            return result
+
+        return self.connections.call(written, timeout_s=self.write_timeout_s, again=False)
 
     @property
     def write_timeout_s(self) -> float:
         """How long one step of a write may take."""
         return self.address.timeout_s + self.address.sync_timeout_s
 
-    def after(self) -> list[bytes]:
-        """The commands that end a write.
+    def touch(self) -> list[bytes]:
+        """A command that writes for certain, for a write that may find that there is nothing to do.
 
-        A server waits only for what its client wrote itself, so something is written for certain: what a put found
-        already there may be another's, who is not yet acknowledged.
+        A server waits only for what its client wrote itself; but what a put found already there may be another's, who is
+        not yet acknowledged.
         """
-        if not self.server.awaits:
-            return []
-        sync_ms = max(int(self.address.sync_timeout_s * 1000), 1)
-        return [packed("SET", self.key("touched"), "1"), packed("WAITAOF", 1, 0, sync_ms)]
+        return [packed("SET", self.key("touched"), "1")] if self.server.awaits else []
 
-    def check_kept(self, answers: Sequence[Any]) -> None:
-        """Raise DeadlineError if the answers to `after` do not say that the write is kept."""
-        if self.server.awaits and answers[-1][0] < 1:
+    def _await_kept(self, link: Link) -> None:
+        if not self.server.awaits:
+            return
+        # not together with what it waits for: the server would look again only at its next tick, up to 0.1 s later
+        (kept,) = link.ask([packed("WAITAOF", 1, 0, max(int(self.address.sync_timeout_s * 1000), 1))])
+        if kept[0] < 1:
             raise DeadlineError(
                 f"{self.where} did not bring a write to its disk within {self.address.sync_timeout_s:g} s",
                 hint="look at its disk; ?sync_timeout_s= gives it longer",

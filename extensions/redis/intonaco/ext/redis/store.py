@@ -64,7 +64,7 @@ class RedisStore(KeyValueStore):
         under = [self._prefix + stored_key(key) for key in keys]
         commands = [packed("DEL", *under[at : at + _CHUNK]) for at in range(0, len(under), _CHUNK)]
         if commands:
-            self.keyspace.write(lambda link: self.keyspace.check_kept(link.ask([*commands, *self.keyspace.after()])))
+            self.keyspace.write(lambda link: link.ask([*commands, *self.keyspace.touch()]))
 
     def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, Entry]]:
         pattern = _escaped(self._prefix) + b"[\x00\x01]" + _escaped(prefix[:LONGEST_WHOLE]) + b"*"
@@ -129,20 +129,16 @@ class RedisStore(KeyValueStore):
         return [(prefix + stored_key(key), encode(key, order, value)) for key, (order, value) in best.items()]
 
     def _write(self, link: Link, chunks: Sequence[Sequence[Kept]]) -> int:
-        (first, *rest), after = chunks, self.keyspace.after()
-        answer, *kept = PUT.run(link, *_columns(first), *(after if not rest else ()))
-        taken = self._taken(first, answer)
+        first, *rest = chunks
+        taken = self._taken(first, PUT.run(link, *_columns(first), *self.keyspace.touch())[0])
         sent: list[Sequence[Kept]] = []
-        limit = self.keyspace.write_timeout_s
         for chunk in rest:  # one ahead of the other, so that the server is never without work
-            link.allow(limit)
+            link.allow(self.keyspace.write_timeout_s)
             link.send(PUT.command(*_columns(chunk)))
             sent.append(chunk)
             if len(sent) > 1:
                 taken += self._taken(sent.pop(0), link.answer())
-        taken += sum(self._taken(chunk, link.answer()) for chunk in sent)
-        self.keyspace.check_kept(link.ask(after) if rest else kept)
-        return taken
+        return taken + sum(self._taken(chunk, link.answer()) for chunk in sent)
 
     def _taken(self, chunk: Sequence[Kept], answer: int) -> int:
         if answer < 0:

@@ -75,7 +75,7 @@ class RedisStream(Stream):
             return self.end(topic, partition)
         records = [place.sealed(value) for value in values]
         keys = (place.records, place.head, self.keyspace.key("topics"))
-        return self.keyspace.write(lambda link: self._append(link, keys, (place.name, *records)))
+        return int(self.keyspace.write(lambda link: APPEND.run(link, keys, (place.name, *records)))[0])
 
     def read(self, topic: str, after: int = 0, limit: int = 1000, partition: int = 0) -> list[tuple[int, bytes]]:
         place = self._place(topic, partition)
@@ -97,7 +97,7 @@ class RedisStream(Stream):
         place = self._place(topic, partition)
         if through > 0:
             given = (place.records, place.head), (through,)
-            self.keyspace.write(lambda link: self.keyspace.check_kept(TRIM.run(link, *given, *self.keyspace.after())))
+            self.keyspace.write(lambda link: TRIM.run(link, *given, *self.keyspace.touch()))
 
     def topics(self) -> list[tuple[str, int]]:
         """All topics with their partitions, sorted."""
@@ -123,7 +123,7 @@ class RedisStream(Stream):
         place, name = self._place(topic, partition), check_name(group, "group")
         if offsets:
             command = packed("XACK", place.records, name, *(f"{offset}-0" for offset in offsets))
-            self.keyspace.write(lambda link: self.keyspace.check_kept(link.ask([command, *self.keyspace.after()])))
+            self.keyspace.write(lambda link: link.ask([command, *self.keyspace.touch()]))
 
     def lacks(self) -> dict[Guarantee, str]:
         return self.keyspace.lacks()
@@ -139,11 +139,6 @@ class RedisStream(Stream):
     @property
     def _where(self) -> str:
         return self.keyspace.where
-
-    def _append(self, link: Link, keys: Sequence[bytes], arguments: Sequence[bytes | str]) -> int:
-        last, *answers = APPEND.run(link, keys, arguments, *self.keyspace.after())
-        self.keyspace.check_kept(answers)
-        return int(last)
 
     def _read(self, place: _Partition, after: int, limit: int) -> list[tuple[int, bytes]]:
         last, trimmed, *rows = self.keyspace.connections.call(lambda link: _told(link, place, after, limit))
