@@ -21,6 +21,7 @@ BENCHES = {
     "materialize": "materialize:materializing",
     "stream": "stream:streaming",
     "online_redis": "onlineredis:keeping",
+    "online_redis_features": "online:reading_redis",
 }
 
 

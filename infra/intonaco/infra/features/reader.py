@@ -16,6 +16,7 @@ from intonaco.infra.features.compiled import ODD, Keys, RowFunction, compile_key
 from intonaco.infra.features.fetching import Source
 from intonaco.infra.features.keys import entity_key
 from intonaco.infra.features.plan import ReadPlan
+from intonaco.infra.features.row import Row
 from intonaco.infra.features.rowreader import RowReader
 from intonaco.infra.features.viewcolumns import ViewColumns
 from intonaco.infra.features.viewreader import ViewReader
@@ -55,8 +56,15 @@ class OnlineReader:
         self._views = tuple(_View.of(reader) for reader in readers)
         read = tuple(output.name for view in self.plan.views for output in view.outputs)
         self._views_alone = read == self.plan.features.names
-        careful = RowReader(self.plan, readers, self._source, self.on_unavailable == "degrade")
-        self.row = compile_row(self.plan, readers, self._source, careful)
+        self.row = self._first_row
+
+    def _first_row(self, keys: Mapping[str, Any], at_us: int, deadline_s: float | None = None) -> Row:
+        """As `row`, which it writes: whoever reads many rows never needs it."""
+        if self.row == self._first_row:
+            readers = tuple(view.reader for view in self._views)
+            careful = RowReader(self.plan, readers, self._source, self.on_unavailable == "degrade")
+            self.row = compile_row(self.plan, readers, self._source, careful)
+        return self.row(keys, at_us, deadline_s)
 
     @property
     def degraded(self) -> str:
