@@ -153,6 +153,11 @@ def test_more_names_than_a_page_holds_are_listed(store: S3BlobStore) -> None:
     assert list(store.names("page/")) == names
 
 
+def test_a_name_that_is_too_long_for_the_prefix_is_refused(store: S3BlobStore) -> None:
+    with pytest.raises(InvalidError, match="1024 bytes"):
+        store.create("/".join(["a" * 198] * 5), b"")
+
+
 def test_stores_with_neighbouring_prefixes_do_not_mix(s3: str) -> None:
     with S3BlobStore.open(f"{s3}/a") as one, S3BlobStore.open(f"{s3}/ab") as other:
         one.create("x", b"1")
@@ -176,6 +181,8 @@ def test_a_closed_store_lets_its_connections_go_and_the_others_stay(s3: str) -> 
         "s3:bucket",
         "s3:///prefix",
         "s3://host:90/x",
+        "s3://ab/x",
+        "s3://-ab/x",
         "s3://key:secret@bucket/x",
         "s3://b/x?size=1",
         "s3://b/x?timeout_s=no",

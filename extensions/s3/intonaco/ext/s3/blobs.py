@@ -22,6 +22,7 @@ from intonaco.infra.storage.store import as_url
 __all__ = ["S3BlobStore"]
 
 _BUSY = ("ConditionalRequestConflict", "OperationAborted", "409")
+_LONGEST = 1024
 _TOGETHER = 16
 _TURNS = 5
 _YOUNG_S = 600.0
@@ -53,6 +54,10 @@ class S3BlobStore(BlobStore):
 
     def create(self, name: str, data: bytes | memoryview) -> None:
         key = self.connection.place.key(check_blob_name(name))
+        if len(key.encode()) > _LONGEST:
+            raise InvalidError(
+                f"blob {name!r} has no place in {self.connection.place}: keys of S3 have up to {_LONGEST} bytes", field="name"
+            )
         if memoryview(data).nbytes > MOST_BYTES:
             raise InvalidError(f"blob {name!r} is larger than the {MOST_BYTES} bytes that S3 takes at once", field="data")
         body = bytes(data)

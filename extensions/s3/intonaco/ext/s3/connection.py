@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any, Self, TypeVar
@@ -22,6 +23,7 @@ PAST_THE_END = ("416", "InvalidRange")
 ABSENT = ("404", "NoSuchKey", "NoSuchVersion")
 TAKEN = ("412", "PreconditionFailed")
 FAULTS = (ClientError, BotoCoreError, OSError)
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 _CONNECTIONS = 32
 ATTEMPTS = 3
 _CONNECT_S = 3.0
@@ -139,6 +141,8 @@ def _place(url: StoreUrl) -> Place:
         raise SettingsError(f"{url.scheme}://{url.host}: a URL of S3 holds no credentials", hint=_HINT)
     if not url.host or url.port:
         raise SettingsError(f"{url} does not name a bucket", hint="write s3://BUCKET/PREFIX; AWS_ENDPOINT_URL says where it is")
+    if not _BUCKET.fullmatch(url.host):
+        raise SettingsError(f"{url}: {url.host!r} cannot name a bucket", hint="a bucket has 3 to 63 of a-z, 0-9, '.', '_' and '-'")
     prefix = url.path.strip("/")
     return Place(url.host, f"{prefix}/" if prefix else "")
 
