@@ -1,6 +1,6 @@
 """Events sorted by entity and time, and where in that order a moment of an entity lies."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -191,21 +191,22 @@ class EventIndex:
             head=self.head[rows] - events.start,
         )
 
-    def by_value(self, keys: list[Ints]) -> Ints:
+    def by_value(self, keys: Callable[[Ints], list[Ints]]) -> Ints:
         """Positions of the sorted events, with those of one entity and time sorted by creation time, then by these keys.
 
         Parameters
         ----------
-        keys : each of shape (events,)
-            Of the sorted events; the first decides first.
+        keys
+            Gives for positions of sorted events integers in the order of their values; the first decides first. Only events
+            that share entity and time are asked for.
         """
         positions = np.arange(len(self.packed))
         same = self.packed[1:] == self.packed[:-1]
         if not same.any():
             return positions
-        tied = np.flatnonzero(np.concatenate([same, [False]]) | np.concatenate([[False], same]))
+        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
         created = [self._created()[tied]] if self.source.created else []
-        columns = [self.packed[tied], *created, *(key[tied] for key in keys)]
+        columns = [self.packed[tied], *created, *keys(tied)]
         positions[tied] = tied[np.lexsort(columns[::-1])]
         return positions
 
@@ -214,9 +215,14 @@ class EventIndex:
         created, held = times(self.table, self.source.created, "the source")
         return np.where(held, created, np.iinfo(np.int64).min)[self.order]
 
-    def tie_keys(self, columns: tuple[str, ...]) -> list[Ints]:
-        """For each column integers in the order of its values, null least; for `by_value`."""
-        return [_ranks(column_of(self.table, name, "the source").take(pa.array(self.order))) for name in columns]
+    def ranks_of(self, columns: tuple[str, ...]) -> Callable[[Ints], list[Ints]]:
+        """For `by_value`: of each column integers in the order of its values, null least."""
+
+        def ranks(positions: Ints) -> list[Ints]:
+            rows = pa.array(self.order[positions])
+            return [_ranks(column_of(self.table, name, "the source").take(rows)) for name in columns]
+
+        return ranks
 
 
 def _ranks(array: pa.Array) -> Ints:

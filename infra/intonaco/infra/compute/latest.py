@@ -43,7 +43,7 @@ def latest_in(index: EventIndex, measure: Measure, start: Ints, floats: bool) ->
         How many events lie before each window; it ends at the index's head.
     """
     words = index.words(measure)
-    words = words[index.by_value([words])]
+    words = words[index.by_value(lambda tied: [words[tied]])]
     held = words != NONE
     before = np.append(0, np.cumsum(held))
     high = before[index.head]

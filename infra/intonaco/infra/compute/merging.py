@@ -95,7 +95,7 @@ class ByTime:
     @classmethod
     def of(cls, index: EventIndex, measure: Measure) -> "ByTime":
         words, latest = index.words(measure), measure.kind == "last"
-        words = words[index.by_value([words if latest else ~words])]
+        words = words[index.by_value(lambda tied: [words[tied] if latest else ~words[tied]])]
         positions = np.arange(len(words))
         if latest:
             nearest = np.maximum.accumulate(np.where(words == NONE, -1, positions))

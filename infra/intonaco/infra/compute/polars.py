@@ -94,15 +94,11 @@ def _asof(index: EventIndex, join: AsofColumns) -> dict[str, pa.Array]:
     ages, seen = index.ages()
     usable = seen & ~is_expired(ages, join.valid_for_us)
     places = index.scatter(np.where(usable, index.head - 1, -1))
-    sorted_events = index.order[index.by_value(index.tie_keys(join.ties) if _has_ties(index) else [])]
+    sorted_events = index.order[index.by_value(index.ranks_of(join.ties))]
     rows = sorted_events[np.maximum(places, 0)] if len(sorted_events) else np.zeros(len(places), dtype=np.int64)
     chosen = pa.array(rows, mask=places < 0)
     answer = {name: column_of(index.table, column, "the source").take(chosen) for column, name in join.columns}
     return answer | _age(index, join.age, ages, seen)
-
-
-def _has_ties(index: EventIndex) -> bool:
-    return bool((index.packed[1:] == index.packed[:-1]).any())
 
 
 def _aggregates(index: EventIndex, windows: Windows, events_at_once: int) -> dict[str, pa.Array]:
