@@ -3,9 +3,9 @@
 This layout is final: format 2. An entry is 64-bit little-endian words, and bytes behind them:
 
 ====================  ==========================================================================
-header                format and layout, latest event time, moment until which all results hold, number of null results,
-                      newest event time before the horizon, last materialized and last pushed sequence, number of pending
-                      events, number of words
+header                format and layout, latest event time, moment until which all results hold, number of null results and
+                      of null later results, newest event time before the horizon, last materialized and last pushed sequence,
+                      number of pending events, number of words
 results               columns and aggregates as they are just after the latest event: floats and whole numbers as they are,
                       of a text or a list (offset << 32 | length) among the bytes
 later                 the aggregates as they are once their windows have lost a hop
@@ -40,6 +40,7 @@ from intonaco.infra.features.results import results
 from intonaco.infra.features.shape import (
     ENDLESS,
     HEADER,
+    LATER_NULLS,
     LATEST,
     NEWEST,
     NULLS,
@@ -180,6 +181,7 @@ def encode(shape: Shape, entries: Entries, texts: Sequence[bytes]) -> list[bytes
     head = np.full((entities, shape.head), NEVER, dtype=np.int64)
     head[:, :HEADER] = entries.header
     head[:, TAG], head[:, PENDING], head[:, WORDS], head[:, NULLS] = shape.tag, waiting, sizes, nulls[:, : shape.later - HEADER].sum(axis=1)
+    head[:, LATER_NULLS] = nulls[:, shape.later - HEADER :].sum(axis=1)
     head[:, UNTIL] = untils[:, : len(shape.windows)].min(axis=1, initial=ENDLESS)
     head[:, HEADER : shape.untils], head[:, shape.untils : shape.counts], head[:, shape.counts : shape.first] = made, untils, counts
     latest = np.flatnonzero(np.diff(entries.owners, prepend=-1))

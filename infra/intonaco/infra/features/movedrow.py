@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
 
-from intonaco.infra.compute.measures import NONE
 from intonaco.infra.features.layout import Aggregate
 from intonaco.infra.features.plansource import PlanSource
-from intonaco.infra.features.shape import PENDING, holds_floats
+from intonaco.infra.features.shape import LATER_NULLS, PENDING, holds_floats
 from intonaco.infra.features.viewreader import ViewReader
 from intonaco.infra.storage.entries import VALUE
 
@@ -25,13 +24,13 @@ def compile_moved(view: ViewReader) -> Moved:
     windows = sorted({window for window in view.windows if window >= 0})
     source.add(f"def moved(stored, before, latest, {', '.join(names)}):")
     given = {shape.later + place - shape.columns: f"l{slot}" for slot, place in enumerate(view.wanted) if view.windows[slot] >= 0}
-    given |= {shape.untils + window: f"u{window}" for window in windows}
+    given |= {LATER_NULLS: "nulls"} | {shape.untils + window: f"u{window}" for window in windows}
     given |= {shape.untils + len(shape.windows) + window: f"w{window}" for window in windows}
-    source.add(_unpacked(source, view, given, VALUE.start))
+    source.add(_unpacked(source, view, given, VALUE.start), "    if nulls:", "        raise KeyError")
     for window in windows:
         source.add(f"    if before < u{window}:", "        pass", f"    elif before < w{window}:")
         for slot in _slots(view, window):
-            source.add(f"        v{slot} = l{slot}", f"        if v{slot} != v{slot} or v{slot} == {NONE}:", "            raise KeyError")
+            source.add(f"        v{slot} = l{slot}")
         more, left = source.constant(_compile_more(view, window)), "".join(f"v{slot}, " for slot in _slots(view, window))
         source.add("    else:", f"        {left}= {more}(stored[VALUE], before, latest)")
     source.add(f"    return ({', '.join(names)},)")

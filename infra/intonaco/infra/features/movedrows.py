@@ -7,11 +7,10 @@ from attrs import define, field
 from numpy.typing import NDArray
 
 from intonaco.infra.compute.algebra import finalize
-from intonaco.infra.compute.measures import NONE
 from intonaco.infra.compute.timeline import tail
 from intonaco.infra.features.layout import Aggregate
 from intonaco.infra.features.movedrow import ADDED
-from intonaco.infra.features.shape import LATEST, PENDING, holds_floats
+from intonaco.infra.features.shape import LATER_NULLS, LATEST, PENDING, UNTIL, holds_floats
 from intonaco.infra.features.viewreader import ViewReader
 from intonaco.infra.storage.entries import VALUE
 
@@ -32,7 +31,6 @@ class MovedRows:
     _slots: NDArray[np.intp] = field(init=False)
     _owners: NDArray[np.intp] = field(init=False)
     _later: NDArray[np.intp] = field(init=False)
-    _floats: Bools = field(init=False)
     _all_added: bool = field(init=False)
     _overs: Ints = field(init=False)
     _hops: Ints = field(init=False)
@@ -48,7 +46,6 @@ class MovedRows:
         self._slots = np.array(slots, dtype=np.intp)
         self._owners = np.array([self._windows.index(self.reader.windows[slot]) for slot in slots], dtype=np.intp)
         self._later = np.array([shape.later + self.reader.wanted[slot] - shape.columns for slot in slots], dtype=np.intp)
-        self._floats = np.array([[holds_floats(kinds[slot])] for slot in slots], dtype=np.bool_)
         self._all_added = all(not isinstance(kind, Aggregate) or kind.kind in ADDED for kind in kinds)
         self._overs = np.array([shape.windows[window][0] for window in self._windows], dtype=np.int64)
         self._hops = np.array([shape.windows[window][1] for window in self._windows], dtype=np.int64)
@@ -67,11 +64,11 @@ class MovedRows:
         later: Bools = head[LATEST] >= before
         if not self._windows:
             return later, False
-        moved = before >= head[self._untils]
-        if not moved.any():
+        if (before < head[UNTIL]).all():
             return later, False
+        moved = before >= head[self._untils]
         words[self._slots] = np.where(moved[self._owners], head[self._later], words[self._slots])
-        nulls = bool(self._null(words[self._slots]).any())
+        nulls = bool(head[LATER_NULLS].any())
         moved = before >= head[self._later_untils]
         if not moved.any():
             return later, nulls
@@ -81,9 +78,6 @@ class MovedRows:
         if alone.any():
             moved &= ~alone
         return alone, self._merge(moved, head, entries, before, words) or nulls
-
-    def _null(self, words: Ints) -> Bools:
-        return np.where(self._floats, np.isnan(words.view(np.float64)), words == NONE)
 
     def _merge(self, moved: Bools, head: Ints, entries: Sequence[bytes], before: Ints, words: Ints) -> bool:
         windows, rows = np.nonzero(moved)

@@ -11,6 +11,7 @@ __all__ = [
     "ENDLESS",
     "FORMAT",
     "HEADER",
+    "LATER_NULLS",
     "LATEST",
     "NEWEST",
     "NULLS",
@@ -32,8 +33,8 @@ Ints = NDArray[np.int64]
 States = dict[int, tuple[Ints, Ints]]
 
 FORMAT = 2
-HEADER = 9
-TAG, LATEST, UNTIL, NULLS, NEWEST, BATCH, PUSHED, PENDING, WORDS = range(HEADER)
+HEADER = 10
+TAG, LATEST, UNTIL, NULLS, LATER_NULLS, NEWEST, BATCH, PUSHED, PENDING, WORDS = range(HEADER)
 #: A moment after all moments.
 ENDLESS = 2**63 - 1
 TEXTS = ("str", "bytes", "json")
