@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 from attrs import define, evolve, field
 
+from intonaco.infra.compute.batchchecks import Fresh
+from intonaco.infra.compute.timeline import duration_text
 from intonaco.infra.features.quality import view_gate
 from intonaco.infra.features.statistics import add_statistics, statistics_table
 from intonaco.infra.features.views import FeatureView
 from intonaco.infra.storage.gates import Gate
+from intonaco.infra.storage.tables import Snapshot
 
 if TYPE_CHECKING:
     from intonaco.infra.workspace import Workspace
@@ -42,6 +46,16 @@ class Intake:
         self._warnings.setdefault(view.name, []).extend(told)
         table = statistics_table(self.project, view.name, version)
         add_statistics(self.workspace.tables, table, view, events, f"{table}#{place} {sequence}")
+
+    def freshness(self, view: FeatureView, snapshot: Snapshot, at_us: int) -> None:
+        """Tell where the newest event of the whole table is older, as of the moment of a materialization, than a view expects."""
+        for check in (each.check for each in view.expectations if isinstance(each.check, Fresh) and each.check.column in snapshot.schema):
+            newest = self.workspace.tables.read(snapshot, [check.column])
+            found = check.as_of(at_us)
+            if found.violations(newest).any():
+                age_s = found.measured(newest, np.zeros(0, np.bool_))
+                told = f"is {duration_text(int(age_s * 1e6))} old" if np.isfinite(age_s) else "has no time"
+                self._warnings.setdefault(view.name, []).append(f"the newest event of {snapshot.table} {told}, expected {check}")
 
     def warnings(self, view: str) -> Sequence[str]:
         """What does not hold for events of a view that were looked at."""

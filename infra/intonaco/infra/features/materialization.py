@@ -18,7 +18,7 @@ from intonaco.infra.features.writer import Batch, OnlineWriter, ViewWriter
 if TYPE_CHECKING:
     from intonaco.infra.workspace import Workspace
 
-__all__ = ["Materialized", "Wanted", "materialize"]
+__all__ = ["Materialized", "Places", "Wanted", "materialize", "result", "silent"]
 
 
 @frozen(kw_only=True)
@@ -90,8 +90,10 @@ def _together(workspace: "Workspace", project: str, wanted: Sequence[Wanted], un
     finally:
         for lane in lanes:
             lane.turn.release()
+    for each in wanted:
+        places.intake.freshness(each.view, snapshot, until_us)
     share = (time.perf_counter() - started) / len(wanted)
-    done = (_result(each, [lane for lane in lanes if lane.progress.view == each.view.name], share) for each in wanted)
+    done = (result(each, [lane for lane in lanes if lane.progress.view == each.view.name], share) for each in wanted)
     return {each.view: evolve(each, warnings=tuple(places.intake.warnings(each.view))) for each in done}
 
 
@@ -103,7 +105,8 @@ def _lanes(workspace: "Workspace", project: str, wanted: Wanted) -> list[Lane]:
     return [Lane(writer, each, each.turn, idle=each.place == "hops" and not wanted.view.windows) for each in found]
 
 
-def _result(wanted: Wanted, lanes: Sequence[Lane], seconds: float) -> Materialized:
+def result(wanted: Wanted, lanes: Sequence[Lane], seconds: float) -> Materialized:
+    """What lanes of a view did."""
     mark: Mark = lanes[0].mark
     return Materialized(
         view=wanted.view.name,

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from intonaco.core.errors import MissingError
 from intonaco.core.references import Reference
 from intonaco.infra.compute.summaries import Summary
+from intonaco.infra.features.certificates import Certificates
 from intonaco.infra.features.replay import last_share
 from intonaco.infra.features.statistics import Statistics
 from intonaco.infra.features.store import FeatureStore
@@ -15,7 +16,7 @@ from intonaco.infra.features.views import FeatureView
 from intonaco.infra.platform.moments import iso
 from intonaco.infra.storage.gates import verdicts
 
-__all__ = ["consistency_fact", "expectation_facts", "freshness", "sets_of", "statistic_facts", "used_by"]
+__all__ = ["certificate_fact", "consistency_fact", "expectation_facts", "freshness", "sets_of", "statistic_facts", "used_by"]
 
 _QUANTILES = (0.05, 0.5, 0.95)
 _MOST_TOP = 5
@@ -41,6 +42,15 @@ def consistency_fact(store: FeatureStore, sets: list[str]) -> list[dict[str, Any
     """For each set the share of equal values that was measured last, and when; sets that never were are left out."""
     found = [(name, last_share(store, name)) for name in sets]
     return [{"set": name, "equal": told[0], "measured_at": iso(told[1])} for name, told in found if told is not None]
+
+
+def certificate_fact(store: FeatureStore, view: str, version: int) -> dict[str, Any] | None:
+    """The newest certificate that a version of a view gives one answer by every way; None if it was never certified."""
+    found = Certificates(store.workspace.catalog, store.project).find(view, version)
+    if found is None:
+        return None
+    told = {"passed": found.passed, "examples": found.examples, "certified_at": iso(found.certified_us)}
+    return {**told, "difference": found.difference or None}
 
 
 def sets_of(store: FeatureStore, view: str) -> list[str]:

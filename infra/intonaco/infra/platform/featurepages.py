@@ -16,7 +16,15 @@ from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.statistics import statistics
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.features.views import Entity, FeatureView
-from intonaco.infra.platform.featurefacts import consistency_fact, expectation_facts, freshness, sets_of, statistic_facts, used_by
+from intonaco.infra.platform.featurefacts import (
+    certificate_fact,
+    consistency_fact,
+    expectation_facts,
+    freshness,
+    sets_of,
+    statistic_facts,
+    used_by,
+)
 from intonaco.infra.platform.moments import iso
 
 __all__ = ["page"]
@@ -104,6 +112,7 @@ def _view(store: FeatureStore, view: FeatureView, version: int) -> dict[str, Any
         "used_by": [each["reference"] for each in readers],
         "readers": readers,
         "expectations": expectation_facts(store, view),
+        "certificate": certificate_fact(store, stored.name, number),
         "consistency": consistency_fact(store, sets_of(store, view.name)),
         "statistics": statistic_facts(statistics(store.workspace.tables, store.project, stored.name, number)),
     }

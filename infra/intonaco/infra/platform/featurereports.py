@@ -44,6 +44,9 @@ def _facts(shown: Mapping[str, Any]) -> Iterator[Block]:
         yield Metric(f"equal online and offline, {told['set']}", 100 * told["equal"], unit="%", note=str(told["measured_at"]))
     if shown.get("freshness_s") is not None:
         yield Metric("age of the newest event", shown["freshness_s"] / 3600, unit="h", note=str(shown["newest_event"]))
+    if (certificate := shown.get("certificate")) is not None:
+        note = "generated streams, batch, writes and requests alike" if certificate["passed"] else str(certificate["difference"])
+        yield Metric("certified" if certificate["passed"] else "refuted", certificate["examples"], note=note)
     yield Text(shown["description"] or "Without a description.")
     words = ("owner", "tags", "entity", "source", "time", "valid_for", "delay", "watermark", "online")
     yield Table("Definition", ("", " "), [(word, _word(shown[word])) for word in words if shown.get(word)])

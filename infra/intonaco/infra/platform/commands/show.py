@@ -56,6 +56,7 @@ def _lines(shown: dict[str, Any]) -> list[str]:
     lines = [f"{shown['kind']} {shown['name']}, version {shown['version']}: {shown['description'] or 'without a description'}"]
     lines += [f"{word.replace('_', ' ')}: {shown[word]}" for word in _WORDS if shown.get(word)]
     lines += [f"used by: {', '.join(shown['used_by'])}"] if shown.get("used_by") else []
+    lines += [_certified(shown["certificate"])] if shown.get("certificate") else []
     for told in shown.get("consistency", ()):
         lines.append(f"equal online and offline, set {told['set']}: {100 * told['equal']:.2f} %, measured {told['measured_at']}")
     for each in shown.get("expectations", ()):
@@ -63,6 +64,12 @@ def _lines(shown: dict[str, Any]) -> list[str]:
         how = "not tried yet" if last is None else f"{last['violations']:,} of {last['rows']:,} rows violated it, {last['at']}"
         lines.append(f"{each['mode']} {each['check']}: {how}")
     return lines
+
+
+def _certified(told: dict[str, Any]) -> str:
+    if told["passed"]:
+        return f"certified: one answer by every way on {told['examples']:,} generated streams, {told['certified_at']}"
+    return f"refuted, {told['certified_at']}: {told['difference']}"
 
 
 def _statistics(store: "FeatureStore", shown: dict[str, Any]) -> "tuple[dict[str, Statistics], str]":
