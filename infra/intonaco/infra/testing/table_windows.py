@@ -7,69 +7,34 @@ from typing import Any
 import attrs
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from intonaco.core.errors import IntonacoError, InvalidError, SchemaError
 from intonaco.infra.compute.measures import DEFAULT_RESOLUTION, KINDS, WHOLE_KINDS, measures_of
 from intonaco.infra.compute.tables import Events, TableEngine, WindowColumn, Windows
+from intonaco.infra.testing.hardevents import COLUMNS, EVENTS, ROWS, UTC, Row, events_table, hard, rows_table
 from intonaco.infra.testing.windowrule import Event, aggregate, held_in, usable
 
-__all__ = ["PARAMETERS", "WindowContract", "any_windows", "events_table"]
+__all__ = ["WindowContract"]
 
-_UTC = pa.timestamp("us", tz="UTC")
 #: Parameters of the kinds that have some, as `Feature` has them.
-PARAMETERS: dict[str, tuple[float, ...]] = {"last_k": (3,), "distinct": (4,), "quantile": (0.75, 6)}
-_COLUMNS = {"value": pa.float64(), "whole": pa.int64(), "flag": pa.bool_(), "money": pa.decimal128(18, 2), "text": pa.string()}
+_PARAMETERS: dict[str, tuple[float, ...]] = {"last_k": (3,), "distinct": (4,), "quantile": (0.75, 6)}
 _TYPES = {"value": "float64", "whole": "int64", "flag": "int64", "money": "decimal(18,2)"}
 _UNITS = {"value": DEFAULT_RESOLUTION, "money": 10.0**-2}
 
-_VALUES = st.fixed_dictionaries(
-    {
-        "value": st.none() | st.integers(-40, 40).map(lambda eighths: eighths / 8) | st.sampled_from([0.1, -0.0, -1e6, 1e-7]),
-        "whole": st.sampled_from([None, 0, 1, -3, 7, 2**53 + 1, -(2**53) - 1, 2**57]),
-        "flag": st.sampled_from([None, True, False]),
-        "money": st.sampled_from([None, "0.00", "-0.01", "12.50", "90071992547409.93", "0.10"]).map(lambda text: text and Decimal(text)),
-        "text": st.sampled_from([None, "", "a", "b", "é", "a longer text"]),
-    }
-)
-_EVENTS = st.lists(
-    st.builds(Event, st.sampled_from(["a", "a", "b", None]), st.none() | st.integers(-30, 60), st.sampled_from([None, 0, 1, 2]), _VALUES),
-    max_size=25,
-)
-_ROWS = st.lists(st.tuples(st.sampled_from(["a", "b", "c", None]), st.integers(-40, 90)), min_size=1, max_size=12)
 _SPANS = st.sampled_from([(10, 10), (10, 3), (24, 1), (45, 4), (1, 1)])
-_property = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
-)
-
-Row = tuple[str | None, int]
 
 
-def events_table(events: Sequence[Event]) -> pa.Table:
-    """The events as a table of columns key, time, created, and one of each type."""
-    shared = {
-        "key": pa.array([each.key for each in events], pa.string()),
-        "time": pa.array([each.time for each in events], _UTC),
-        "created": pa.array([each.created for each in events], _UTC),
-    }
-    return pa.table(shared | {name: pa.array([each.values[name] for each in events], kind) for name, kind in _COLUMNS.items()})
-
-
-def rows_table(rows: Sequence[Row]) -> pa.Table:
-    """Rows of keys and moments."""
-    return pa.table({"key": pa.array([key for key, _ in rows], pa.string()), "at": pa.array([at for _, at in rows], _UTC)})
-
-
-def any_windows(over: int, hop: int) -> tuple[WindowColumn, ...]:
+def _any_windows(over: int, hop: int) -> tuple[WindowColumn, ...]:
     """Every kind of every column that has it; squares of the largest numbers here have no room."""
     without = {"text": set(KINDS) - {"count", "distinct"}, "whole": {"variance"}, "money": {"variance"}}
-    made = [_window(kind, column, over, hop) for column in _COLUMNS for kind in KINDS if kind not in without.get(column, ())]
+    made = [_window(kind, column, over, hop) for column in COLUMNS for kind in KINDS if kind not in without.get(column, ())]
     return (*made, _window("count", "", over, hop))
 
 
 def _window(kind: str, column: str, over: int, hop: int) -> WindowColumn:
-    floats, resolution, parameters = column == "value", _UNITS.get(column, 1.0), PARAMETERS.get(kind, ())
+    floats, resolution, parameters = column == "value", _UNITS.get(column, 1.0), _PARAMETERS.get(kind, ())
     return WindowColumn(
         name=f"{column}_{kind}",
         kind=kind,
@@ -105,12 +70,12 @@ class WindowContract:
         """The engine under test."""
         raise NotImplementedError("the subclass provides the fixture `engine`")
 
-    @_property
-    @given(_EVENTS, _ROWS, st.sampled_from([0, 1, 7]), _SPANS, st.sampled_from([None, 30]))
+    @hard
+    @given(EVENTS, ROWS, st.sampled_from([0, 1, 7]), _SPANS, st.sampled_from([None, 30]))
     def test_windows_hold_what_the_rule_of_time_says(
         self, engine: TableEngine, events: list[Event], rows: list[Row], delay: int, window: tuple[int, int], valid_for: int | None
     ) -> None:
-        columns = any_windows(*window)
+        columns = _any_windows(*window)
         source = Events(data=events_table(events), keys=("key",), time="time", created="created", delay_us=delay)
         windows = Windows(events=source, columns=columns, valid_for_us=valid_for, age="age")
         answer = engine.window_aggregates(rows_table(rows), "at", [windows]).to_pylist()
@@ -126,22 +91,22 @@ class WindowContract:
                 expected = _expected(column, inside) if shown else None
                 assert _exact(got[column.name]) == _exact(expected), (column.name, got[column.name], expected)
 
-    @_property
-    @given(_EVENTS, _ROWS, st.randoms(use_true_random=False))
+    @hard
+    @given(EVENTS, ROWS, st.randoms(use_true_random=False))
     def test_the_order_of_events_does_not_matter(self, engine: TableEngine, events: list[Event], rows: list[Row], random: Any) -> None:
         shuffled = list(events)
         random.shuffle(shuffled)
         answers = []
         for given_events in (events, shuffled):
             source = Events(data=events_table(given_events), keys=("key",), time="time", created="created")
-            answers.append(engine.window_aggregates(rows_table(rows), "at", [Windows(events=source, columns=any_windows(24, 3))]))
+            answers.append(engine.window_aggregates(rows_table(rows), "at", [Windows(events=source, columns=_any_windows(24, 3))]))
         assert answers[0].equals(answers[1])
 
     def test_windows_over_empty_tables_are_empty_or_null(self, engine: TableEngine) -> None:
-        windows = [Windows(events=Events(data=events_table([]), keys=("key",), time="time"), columns=any_windows(10, 1))]
+        windows = [Windows(events=Events(data=events_table([]), keys=("key",), time="time"), columns=_any_windows(10, 1))]
         assert engine.window_aggregates(rows_table([]), "at", windows).num_rows == 0
         answer = engine.window_aggregates(rows_table([("a", 3)]), "at", windows)
-        assert answer.to_pylist() == [{column.name: None for column in any_windows(10, 1)}]
+        assert answer.to_pylist() == [{column.name: None for column in _any_windows(10, 1)}]
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e300])
     def test_a_value_that_fixed_point_cannot_hold_is_refused(self, engine: TableEngine, value: float) -> None:
@@ -165,14 +130,14 @@ class WindowContract:
         assert "63 bits" in str(_refused(engine, "sum", "money", values, InvalidError))
 
     def test_sums_of_which_the_running_sum_passes_63_bits_are_exact(self, engine: TableEngine) -> None:
-        events = pa.table({"key": ["a"] * 8, "time": pa.array(range(8), _UTC), "whole": pa.array([2**61 + number for number in range(8)])})
+        events = pa.table({"key": ["a"] * 8, "time": pa.array(range(8), UTC), "whole": pa.array([2**61 + number for number in range(8)])})
         windows = [Windows(events=Events(data=events, keys=("key",), time="time"), columns=(_window("sum", "whole", 2, 1),))]
         answer = engine.window_aggregates(rows_table([("a", 8), ("a", 2)]), "at", windows)
         assert answer["whole_sum"].to_pylist() == [2**62 + 13, 2**62 + 1]
 
     def test_variances_of_whole_numbers_and_decimals_are_exact(self, engine: TableEngine) -> None:
         assert _answer(engine, "variance", "whole", pa.array([2**40, 2**40 + 1, 2**40 + 2, None])) == 2 / 3
-        assert _answer(engine, "variance", "money", pa.array([Decimal("1.10"), Decimal("1.30")], _COLUMNS["money"])) == 100 * 0.01 * 0.01
+        assert _answer(engine, "variance", "money", pa.array([Decimal("1.10"), Decimal("1.30")], COLUMNS["money"])) == 100 * 0.01 * 0.01
 
     def test_a_number_whose_square_has_no_room_is_refused(self, engine: TableEngine) -> None:
         assert "variance" in str(_refused(engine, "variance", "whole", pa.array([2**46]), InvalidError))
@@ -184,7 +149,7 @@ class WindowContract:
         plain = pa.array(["x", "y", None, "x"])
         answers = []
         for values in (plain, plain.dictionary_encode(), plain.cast(pa.large_string())):
-            events = pa.table({"key": ["a"] * 4, "time": pa.array(range(4), _UTC), "text": values})
+            events = pa.table({"key": ["a"] * 4, "time": pa.array(range(4), UTC), "text": values})
             columns = (_window("distinct", "text", 9, 1), _window("count", "text", 9, 1))
             windows = [Windows(events=Events(data=events, keys=("key",), time="time"), columns=columns)]
             answers.append(engine.window_aggregates(rows_table([("a", 9)]), "at", windows).to_pylist())
@@ -202,7 +167,7 @@ def _widths(values: list[Any]) -> list[pa.DataType]:
 
 def _answer(engine: TableEngine, kind: str, column: str, values: pa.Array) -> Any:
     """The aggregate of all these values."""
-    times = pa.array(range(len(values)), _UTC)
+    times = pa.array(range(len(values)), UTC)
     source = Events(data=pa.table({"key": ["a"] * len(values), "time": times, column: values}), keys=("key",), time="time")
     window = attrs.evolve(_window(kind, column, 60, 1), floats=pa.types.is_floating(values.type))
     answer = engine.window_aggregates(rows_table([("a", 50)]), "at", [Windows(events=source, columns=(window,))])

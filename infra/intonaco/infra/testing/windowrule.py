@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-__all__ = ["Event", "aggregate", "held_in", "usable"]
+__all__ = ["Event", "aggregate", "held_in", "rank_of", "usable"]
 
 _MASK = (1 << 64) - 1
 
@@ -55,12 +55,12 @@ def aggregate(kind: str, column: str, inside: Sequence[Event], resolution: float
         return _moment(kind, values, resolution)
     if kind == "quantile":
         return _quantile([float(_whole(value)) for value in values], parameters[0], int(parameters[1])) * _unit(values[0])
-    ordered = sorted(values, key=_rank)
+    ordered = sorted(values, key=rank_of)
     by_time = _by_time(held, column)
     return _answered({"minimum": ordered[0], "maximum": ordered[-1], "first": by_time[0][1], "last": by_time[-1][1]}[kind])
 
 
-def _rank(value: Any) -> tuple[Any, float]:
+def rank_of(value: Any) -> tuple[Any, float]:
     """In the order of values, the negative zero before the positive."""
     return value, math.copysign(1.0, value) if isinstance(value, float) else 0.0
 
@@ -71,7 +71,7 @@ def _by_time(held: Sequence[Event], column: str) -> list[tuple[tuple[Any, ...], 
     for each in held:
         value = each.values[column]
         created = -math.inf if each.created is None else each.created
-        found.append(((each.time, created, *_rank(value)), _answered(value)))
+        found.append(((each.time, created, *rank_of(value)), _answered(value)))
     return sorted(found)
 
 
