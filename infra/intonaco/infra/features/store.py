@@ -211,7 +211,8 @@ class FeatureStore:
         by: str = "write",
     ) -> Written:
         """Write rows to a table of the project, held to these and to what applied views expect of them; see `Gate.write`."""
-        views = [each.definition for each in self.registry.search(kind="view") if isinstance(each.definition, FeatureView)]
+        found = [each.definition for each in self.registry.search(table, kind="view")]
+        views = [each for each in found if isinstance(each, FeatureView)]
         gate = table_gate(self.workspace, self.project, table, views, by, expectations)
         return gate.write(rows if isinstance(rows, pa.Table) else columns_table(rows), mode=mode, token=token)
 
