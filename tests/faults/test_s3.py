@@ -1,6 +1,7 @@
-"""PROMISES A1, A4, A5, A7 and A8's neighbours for blobs and tables on S3: killed writers, a server that dies, hangs or forgets, damage."""
+"""PROMISES A1, A4, A5, A7 and A9 for blobs and tables on S3: killed writers, a server that dies or hangs, damage, many at once."""
 
 import json
+import random
 import subprocess
 import sys
 import threading
@@ -120,6 +121,30 @@ def test_eight_writers_of_a_table_lose_nothing(s3: str) -> None:
     kept = list(zip(rows["writer"], rows["turn"], strict=True))
     in_order = [(int(writer), int(turn)) for _, writer, turn in sorted(said, key=lambda each: int(each[0]))]
     assert kept == [each for each in in_order for _ in range(20)]
+
+
+def test_killed_writers_lose_nothing_that_was_acknowledged(s3: str) -> None:
+    acknowledged: list[tuple[int, int, int]] = []
+    chance = random.Random(7)
+    for writer in range(5):
+        process = _go(_started(_COMMITTER, s3, writer, 1000))
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        time.sleep(chance.uniform(0, 0.3))
+        process.kill()
+        lines = [first, *process.communicate(timeout=30)[0].splitlines(keepends=True)]
+        acknowledged += [(int(a), int(b), int(c)) for a, b, c in (line.split() for line in lines if line.endswith("\n"))]
+    with S3TableStore.open(s3) as store:
+        snapshot = store.write("default/t", pa.table({"writer": [-1], "turn": [-1]}))
+        rows = store.read(snapshot).to_pydict()
+        assert store.damaged("default/t") == []
+        orphans = store.expirable("default/t", range(snapshot.version + 1), -60)
+    kept = list(zip(rows["writer"], rows["turn"], strict=True))[:-1]
+    whole = kept[::20]
+    assert kept == [each for each in whole for _ in range(20)]  # whole commits only
+    assert [whole[version] for version, _, _ in acknowledged] == [(writer, turn) for _, writer, turn in acknowledged]
+    assert snapshot.version == len(whole) <= len(acknowledged) + 5
+    assert len(orphans) <= 5
 
 
 def _go(process: "subprocess.Popen[str]") -> "subprocess.Popen[str]":
