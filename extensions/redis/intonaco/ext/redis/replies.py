@@ -15,6 +15,12 @@ class Replies:
     link: Link
     _data: bytes = field(default=b"", init=False)
 
+    @classmethod
+    def to(cls, link: Link, command: bytes) -> list[bytes | None]:
+        """The answer to one command."""
+        link.send(command)
+        return cls(link).strings()
+
     def strings(self) -> list[bytes | None]:
         """The next answer: what is under the keys that were asked for, or what a script tells."""
         data, at = self._line(self._data or self.link.receive(), 0)

@@ -7,6 +7,7 @@ storage.
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Self
+from zlib import crc32
 
 from attrs import define, field
 
@@ -16,12 +17,13 @@ from intonaco.ext.redis.connections import Link, packed
 from intonaco.ext.redis.keyspace import Keyspace
 from intonaco.ext.redis.replies import Replies
 from intonaco.ext.redis.scripts import PUT
-from intonaco.infra.storage.entries import LONGEST_WHOLE, decode, encode, key_of, stored_key
+from intonaco.infra.storage.entries import FORMAT, LONGEST_WHOLE, RESIDUE, decode, encode, key_of, stored_key
 from intonaco.infra.storage.guarantees import Guarantee
-from intonaco.infra.storage.keyvalue import WHOLE_BYTES, WHOLE_ENTRIES, Entry, KeyValueStore
+from intonaco.infra.storage.keyvalue import WHOLE_BYTES, WHOLE_ENTRIES, Entry, KeyValueStore, Stored
 
 __all__ = ["RedisStore"]
 
+_FORMAT = bytes([FORMAT])
 _CHUNK = 1000
 _CHUNK_BYTES = 2**20
 _LARGEST_BYTES = 2**28
@@ -56,6 +58,22 @@ class RedisStore(KeyValueStore):
         read = self.keyspace.connections.call
         return self._told(keys, read(lambda link: self._read(link, keys), timeout_s=timeout_s)) if keys else []
 
+    def stored_under(self, prefix: bytes) -> Stored:
+        begin, seed, longest = self._prefix + b"\x00" + prefix, crc32(prefix), LONGEST_WHOLE - len(prefix)
+        call, where = self.keyspace.connections.call, self.keyspace.where
+
+        def read(keys: Sequence[bytes]) -> list[bytes | None]:
+            if not 0 < len(keys) <= _CHUNK or max(map(len, keys)) > longest:
+                return [None if entry is None else encode(b"", *entry) for entry in self.get([prefix + key for key in keys])]
+            request = _mget(begin, keys)
+            found = call(lambda link: Replies.to(link, request))
+            for key, stored in zip(keys, found, strict=True):
+                if stored is not None and (crc32(stored, crc32(key, seed)) != RESIDUE or stored[:1] != _FORMAT):
+                    decode(prefix + key, stored, where)  # which says what is wrong
+            return found
+
+        return read
+
     def put(self, entries: Iterable[tuple[bytes, int, bytes]]) -> int:
         chunks = _chunks(self._winners(entries))
         return self.keyspace.write(lambda link: self._write(link, chunks)) if chunks else 0
@@ -89,10 +107,9 @@ class RedisStore(KeyValueStore):
         self.keyspace.close()
 
     def _read(self, link: Link, keys: Sequence[bytes]) -> list[bytes | None]:
-        replies = Replies(link)
         if len(keys) <= _CHUNK:
-            link.send(self._asked(keys))
-            return replies.strings()
+            return Replies.to(link, self._asked(keys))
+        replies = Replies(link)
         chunks = [keys[at : at + _CHUNK] for at in range(0, len(keys), _CHUNK)]
         found: list[bytes | None] = []
         for at in range(0, len(chunks), _AHEAD):
@@ -108,13 +125,9 @@ class RedisStore(KeyValueStore):
 
     def _asked(self, keys: Sequence[bytes]) -> bytes:
         """The command that reads these keys."""
-        prefix, longest = self._prefix, max(map(len, keys))
-        if longest > LONGEST_WHOLE:
-            return packed(b"MGET", *[prefix + stored_key(key) for key in keys])
-        # written out, for most of what a request costs is this
-        extra = len(prefix) + 1
-        named = [b"$%d\r\n%b\x00%b\r\n" % (len(key) + extra, prefix, key) for key in keys]
-        return b"*%d\r\n$4\r\nMGET\r\n" % (len(keys) + 1) + b"".join(named)
+        if max(map(len, keys)) > LONGEST_WHOLE:
+            return packed(b"MGET", *[self._prefix + stored_key(key) for key in keys])
+        return _mget(self._prefix + b"\x00", keys)
 
     def _winners(self, entries: Iterable[tuple[bytes, int, bytes]]) -> list[Kept]:
         """What is to be stored: of a key that is there twice, the one that wins."""
@@ -157,6 +170,13 @@ class RedisStore(KeyValueStore):
             if value is not None:  # deleted since
                 key = key_of(under[len(self._prefix) :], value, self.keyspace.where)
                 yield key, decode(key, value, self.keyspace.where)
+
+
+def _mget(begin: bytes, keys: Sequence[bytes]) -> bytes:
+    """The command that reads what stands behind `begin`; written out, for most of what a request costs is this."""
+    extra = len(begin)
+    named = [b"$%d\r\n%b%b\r\n" % (len(key) + extra, begin, key) for key in keys]
+    return b"*%d\r\n$4\r\nMGET\r\n" % (len(keys) + 1) + b"".join(named)
 
 
 def _chunks(kept: Sequence[Kept]) -> list[Sequence[Kept]]:

@@ -171,13 +171,11 @@ def _head_of(place: _Partition) -> bytes:
 
 
 def _told(link: Link, place: _Partition, after: int, limit: int) -> list[Any]:
-    keys, arguments = (place.records, place.head), (f"({after}-0", limit)
+    command = READ.command((place.records, place.head), (f"({after}-0", limit))
     try:
-        link.send(READ.command(keys, arguments))
-        return Replies(link).strings()
+        return Replies.to(link, command)
     except ResponseError as error:
         if not str(error).startswith("NOSCRIPT"):
             raise
         READ.load(link)
-        link.send(READ.command(keys, arguments))
-        return Replies(link).strings()
+        return Replies.to(link, command)
