@@ -99,13 +99,13 @@ def _replanned(home: Path, n: int) -> Measure:
 
 def _read(homes: dict[str, Path], names: dict[str, str], scale: Scale) -> None:
     """One set, of one view, by its name: with the catalog, and by a reader that was made before."""
-    asked, at_us, n = {"key": np.array(["k"], dtype=object)}, 2 * _HOUR, scale(50, 2)
+    asked, at_us, n = {"key": np.array(["k"], dtype=object)}, 2 * _HOUR, scale(100, 2)
     stores = {name: FeatureStore(Workspace.open(home)) for name, home in homes.items()}
 
     def repeated(work: Callable[[], object], times: int) -> Measure:
         return here(lambda: [work() for _ in range(times)])
 
     by_name = {names[each]: repeated(lambda store=store: store.read("set_0", asked, at_us), n) for each, store in stores.items()}  # type: ignore[misc]
-    compare("definitions_read", by_name, n=n, rounds=scale(9), reach=1.1)
+    compare("definitions_read", by_name, n=n, rounds=scale(15), reach=1.1)
     for store in stores.values():
         store.workspace.close()

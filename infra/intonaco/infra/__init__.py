@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from intonaco.infra.features.definitions import mean as mean
     from intonaco.infra.features.definitions import minimum as minimum
     from intonaco.infra.features.definitions import sum_ as sum_
+    from intonaco.infra.features.definitions import JoinSource as JoinSource
+    from intonaco.infra.features.definitions import QuerySource as QuerySource
+    from intonaco.infra.features.definitions import StreamSource as StreamSource
+    from intonaco.infra.features.definitions import distinct as distinct
+    from intonaco.infra.features.definitions import last_k as last_k
+    from intonaco.infra.features.definitions import quantile as quantile
     from intonaco.infra.features.definitions import variance as variance
     from intonaco.infra.features.examples import Examples as Examples
     from intonaco.infra.features.store import FeatureStore as FeatureStore
@@ -120,6 +126,12 @@ _HOMES = {
     "mean": "features.definitions",
     "minimum": "features.definitions",
     "sum_": "features.definitions",
+    "JoinSource": "features.definitions",
+    "QuerySource": "features.definitions",
+    "StreamSource": "features.definitions",
+    "distinct": "features.definitions",
+    "last_k": "features.definitions",
+    "quantile": "features.definitions",
     "variance": "features.definitions",
     "InRange": "storage.checks",
     "Matches": "storage.checks",
