@@ -23,7 +23,7 @@ from intonaco.infra.storage.tables import Snapshot
 if TYPE_CHECKING:
     from intonaco.infra.workspace import Workspace
 
-__all__ = ["Advance", "Lane", "Listener", "Rows", "Sink", "advance"]
+__all__ = ["Advance", "Lane", "Listener", "Rows", "Sink", "advance", "follows"]
 
 #: Rows of the source that are read, folded and written together; memory grows with this and not with the table.
 ROWS = 250_000
@@ -119,6 +119,11 @@ def _begin(lanes: Sequence[Lane], snapshot: Snapshot, until_us: int) -> None:
             place = {"source_version": snapshot.version, "source_rows": snapshot.rows, "until_us": until}
             lane.wish = Mark(**place, sequence=mark.sequence + 1)
             lane.progress.begin(lane.turn.hold(), lane.wish)
+
+
+def follows(after: Snapshot, before: Snapshot) -> bool:
+    """Whether a version of a table has all rows of another in their place: events are only ever appended."""
+    return after.parts[: len(before.parts)] == before.parts
 
 
 @define(eq=False)
@@ -221,7 +226,7 @@ class _Move:
         if self._done.source_version < 0:
             return
         before = self.workspace.tables.snapshot(self._snapshot.table, self._done.source_version)
-        if self._snapshot.parts[: len(before.parts)] != before.parts:
+        if not follows(self._snapshot, before):
             name = self.lanes[0].progress.view
             raise InvalidError(
                 f"table {self._snapshot.table!r} was replaced since feature view {name!r} was materialized from version {before.version}, "

@@ -99,16 +99,24 @@ class Progress:
     def finish(self, lease: Lease, mark: Mark) -> None:
         """Record that it has moved."""
         with self.moving(lease) as connection:
-            self._write(connection, PROGRESS, self.place, asdict(mark))
-            connection.execute(PIECES.delete().where(*self._key(PIECES, self.place)))
+            self.settle(connection, mark)
+
+    def settle(self, connection: sql.Connection, mark: Mark) -> None:
+        """Record that it has moved, as part of a transaction that checks the lease."""
+        self._write(connection, PROGRESS, self.place, asdict(mark))
+        connection.execute(PIECES.delete().where(*self._key(PIECES, self.place)))
 
     def forget(self, *places: str) -> None:
         """Set the marks of this and other places of the view back to the beginning, all or none."""
         with self.catalog.transaction() as connection:
-            for place in (self.place, *places):
-                connection.execute(PIECES.delete().where(*self._key(PIECES, place)))
-                for each in (place, place + _WISH):
-                    connection.execute(PROGRESS.delete().where(*self._key(PROGRESS, each)))
+            self.drop(connection, *places)
+
+    def drop(self, connection: sql.Connection, *places: str) -> None:
+        """Set marks back to the beginning, as part of a transaction."""
+        for place in (self.place, *places):
+            connection.execute(PIECES.delete().where(*self._key(PIECES, place)))
+            for each in (place, place + _WISH):
+                connection.execute(PROGRESS.delete().where(*self._key(PROGRESS, each)))
 
     def check(self, connection: sql.Connection, lease: Lease) -> None:
         """Raise ConflictError if somebody else has the lease by now."""

@@ -14,6 +14,8 @@ from intonaco.core.references import DEFAULT_PROJECT
 from intonaco.core.schema import suggestion
 from intonaco.infra.compute.timeline import as_us, as_us_array, duration
 from intonaco.infra.features.answer import Answer
+from intonaco.infra.features.asked import check_asked, request_columns
+from intonaco.infra.features.certificates import Certificate, Certificates
 from intonaco.infra.features.consistency import Consistency
 from intonaco.infra.features.consumer import StreamConsumer
 from intonaco.infra.features.deadletters import DeadLetter, DeadLetters
@@ -30,6 +32,7 @@ from intonaco.infra.features.quality import gates, table_gate
 from intonaco.infra.features.reader import OnlineReader
 from intonaco.infra.features.readlog import ReadLog, logged_reads
 from intonaco.infra.features.readrecords import Reads
+from intonaco.infra.features.rebuild import Rebuild
 from intonaco.infra.features.registry import Registry, Step
 from intonaco.infra.features.replay import replay
 from intonaco.infra.features.rows import Rows, columns_table, plain_columns, plain_table
@@ -175,6 +178,14 @@ class FeatureStore:
         wanted = [Wanted(view=view, version=number, online=online and not self._settled(view, number)) for view, number in views]
         return materialize(self.workspace, self.project, wanted, as_us(until), listener)
 
+    def rebuild(self, given: FeatureView | FeatureSet | str, until: "datetime | int", *, listener: Listener = silent) -> list[Materialized]:
+        """Build views anew from their sources up to a moment, while their old values go on being read.
+
+        For what no longer follows from its source: the source was replaced, or a late event changed what a chained view should
+        have seen. New entries take the place of old ones when all are there. Cut short, it is gone on with by the next one.
+        """
+        return [Rebuild(self.workspace, self.project, view, number).run(as_us(until), listener) for view, number in self._views(given)]
+
     def writer(self, views: Iterable[FeatureView | FeatureSet | str]) -> OnlineWriter:
         """Writes events to the entries of these views, for many pushes; from now on they are fed by pushes.
 
@@ -280,8 +291,10 @@ class FeatureStore:
     def read(self, features: FeatureSet | str, columns: Columns, at: Any) -> Answer:
         """Read a set online as of moments at or after the newest event written; see `OnlineReader.read`."""
         moments = np.broadcast_to(as_us_array(at), (rows_of(columns),))
-        plan = self.read_plan(features)
-        answer = OnlineReader(plan, self.workspace.keyvalue).read(plain_columns(columns), moments)
+        plan, plain = self.read_plan(features), plain_columns(columns)
+        rows = columns_table(plain)
+        check_asked(plan, rows)
+        answer = OnlineReader(plan, self.workspace.keyvalue).read({**plain, **request_columns(plan, rows)}, moments)
         if (log := self.read_log) is not None:
             log.offer(plan, columns, moments, answer)
         return answer
@@ -332,6 +345,17 @@ class FeatureStore:
         rows = columns_table({**columns, AT: np.broadcast_to(moments, (rows_of(columns),)).copy()})
         engine, tables = self.workspace.engine, self.workspace.tables
         return answers(engine, tables, self.feature_set(features), self.read_plan(features), rows, self._sources(features), AT)
+
+    @property
+    def certificates(self) -> Certificates:
+        """The certificates of the versions of views."""
+        return Certificates(self.workspace.catalog, self.project)
+
+    def certify(
+        self, given: FeatureView | FeatureSet | str, *, examples: int = 100, seed: int = 0, limit_s: float = 20.0
+    ) -> list[Certificate]:
+        """Try views on generated streams, each for that long at most, and keep the outcomes with their versions."""
+        return self.certificates.make(self._views(given), self.workspace.engine, examples=examples, seed=seed, limit_s=limit_s)
 
     def clear_online(self, given: FeatureView | FeatureSet | str) -> int:
         """Remove the online entries of views, so that materialization fills them anew; how many there were."""
