@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from intonaco.infra.features.definitions import Entity as Entity
     from intonaco.infra.features.definitions import FeatureSet as FeatureSet
     from intonaco.infra.features.definitions import FeatureView as FeatureView
+    from intonaco.infra.features.definitions import JoinSource as JoinSource
     from intonaco.infra.features.definitions import Labels as Labels
+    from intonaco.infra.features.definitions import QuerySource as QuerySource
     from intonaco.infra.features.definitions import RequestColumn as RequestColumn
+    from intonaco.infra.features.definitions import StreamSource as StreamSource
     from intonaco.infra.features.definitions import TableSource as TableSource
     from intonaco.infra.features.definitions import columns as columns
     from intonaco.infra.features.definitions import count as count
+    from intonaco.infra.features.definitions import distinct as distinct
     from intonaco.infra.features.definitions import first as first
     from intonaco.infra.features.definitions import last as last
+    from intonaco.infra.features.definitions import last_k as last_k
     from intonaco.infra.features.definitions import maximum as maximum
     from intonaco.infra.features.definitions import mean as mean
     from intonaco.infra.features.definitions import minimum as minimum
-    from intonaco.infra.features.definitions import sum_ as sum_
-    from intonaco.infra.features.definitions import JoinSource as JoinSource
-    from intonaco.infra.features.definitions import QuerySource as QuerySource
-    from intonaco.infra.features.definitions import StreamSource as StreamSource
-    from intonaco.infra.features.definitions import distinct as distinct
-    from intonaco.infra.features.definitions import last_k as last_k
     from intonaco.infra.features.definitions import quantile as quantile
+    from intonaco.infra.features.definitions import sum_ as sum_
     from intonaco.infra.features.definitions import variance as variance
     from intonaco.infra.features.examples import Examples as Examples
     from intonaco.infra.features.store import FeatureStore as FeatureStore
