@@ -7,16 +7,18 @@ from types import TracebackType
 from typing import Self
 
 import sqlalchemy as sql
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from intonaco.core.errors import CorruptError, UnavailableError
 from intonaco.core.plugins import Plugins
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage import record, upgrades
+from intonaco.infra.storage.catalogmoves import Passage
 from intonaco.infra.storage.databases import Database, explained
 from intonaco.infra.storage.rooms import Room
 from intonaco.infra.storage.seals import seal, verify
 from intonaco.infra.storage.store import as_url
+from intonaco.infra.storage.watching import WAIT_S
 
 __all__ = ["Catalog", "Change", "Room"]
 
@@ -42,17 +44,18 @@ class Catalog:
 
     where: str
     rooms: tuple[Room, ...]
-    database: Database
-    _reader: sql.Engine = field(repr=False)
+    _passage: Passage
 
     @classmethod
-    def open(cls, url: StoreUrl | str, rooms: Sequence[Room] = (), plugins: Plugins | None = None) -> Self:
+    def open(cls, url: StoreUrl | str, rooms: Sequence[Room] = (), plugins: Plugins | None = None, *, gone_too: bool = False) -> Self:
         """Open, and make or migrate as needed, the catalog behind `sqlite:PATH` or `postgresql://...`.
 
         Parameters
         ----------
         plugins
             Those that offer databases; all that are installed if not given.
+        gone_too
+            Open it even if it was moved away for good, as only who moves it does.
 
         Raises
         ------
@@ -65,19 +68,30 @@ class Catalog:
         """
         url = as_url(url)
         found = plugins or Plugins.discover()
-        database: Database = found.load("catalog_databases", url.scheme, "database for a catalog").open(url)
+
+        def opened(target: StoreUrl | str) -> Database:
+            database: Database = found.load("catalog_databases", as_url(target).scheme, "database for a catalog").open(target)
+            return database
+
         known = {room.name: room for room in (record.ROOM, *rooms)}
-        catalog = cls(f"the catalog {url}", tuple(known.values()), database, database.engine.execution_options(reads=True))
+        catalog = cls(f"the catalog {url}", tuple(known.values()), Passage(opened(url), opened))
         try:
             catalog.migrate()
+            if not gone_too:
+                catalog._passage.refuse_if_gone(catalog.where)
         except BaseException:
             catalog.close()
             raise
         return catalog
 
+    @property
+    def database(self) -> Database:
+        """Where it is kept; another one after it was moved."""
+        return self._passage.database
+
     def migrate(self) -> list[str]:
         """Run the migrations that are missing, all or none; the rooms that were migrated, usually none."""
-        with self.read() as connection:
+        with self._reading(self.database) as connection:
             seen = upgrades.recorded(connection)
             wrong = self.database.damage(connection, quick=True)
         if wrong:
@@ -87,7 +101,7 @@ class Catalog:
             return []
         with explained(self.database, self.where):
             self.database.prepare()
-        with self.transaction() as connection:
+        with self._writing(self.database) as (connection, _):
             return self._upgrade(connection)
 
     def _upgrade(self, connection: sql.Connection) -> list[str]:
@@ -105,17 +119,32 @@ class Catalog:
         Writers take turns, each waiting up to 30 s, so that what one reads holds until it commits; keep it short, and do not
         open one inside another.
         """
-        with explained(self.database, self.where), self.database.engine.connect() as connection, connection.begin() as begun:
-            yield connection
-            self._commit(connection, begun)
+        until = time.monotonic() + WAIT_S
+        while True:
+            database = self.database
+            with self._writing(database) as (connection, begun):
+                if self._passage.admits(connection):
+                    yield connection
+                    return self._commit(database, connection, begun)
+            if database is self.database:
+                if time.monotonic() > until:
+                    raise UnavailableError(
+                        f"{self.where} is being moved, and its writers wait", hint="try again; see intonaco migrate status"
+                    )
+                time.sleep(0.05)
 
-    def _commit(self, connection: sql.Connection, begun: sql.RootTransaction) -> None:
+    @contextmanager
+    def _writing(self, database: Database) -> Iterator[tuple[sql.Connection, sql.RootTransaction]]:
+        with explained(database, self.where), database.engine.connect() as connection, connection.begin() as begun:
+            yield connection, begun
+
+    def _commit(self, database: Database, connection: sql.Connection, begun: sql.RootTransaction) -> None:
         try:
             begun.commit()
         except sql.exc.DBAPIError as error:
             if not error.connection_invalidated:
                 raise
-            committed = self.database.committed(connection)
+            committed = database.committed(connection)
             if committed is None:
                 message = f"{self.where}: the connection was lost while committing; whether it was committed is not known"
                 raise UnavailableError(message, hint="look whether it is there before repeating it") from error
@@ -125,7 +154,15 @@ class Catalog:
     @contextmanager
     def read(self) -> Iterator[sql.Connection]:
         """A connection to read with, which sees one state of the database throughout and waits for no writer."""
-        with explained(self.database, self.where), self._reader.connect() as connection:
+        while True:
+            with self._reading(self.database) as connection:
+                if not self._passage.leads_on(connection):
+                    yield connection
+                    return
+
+    @contextmanager
+    def _reading(self, database: Database) -> Iterator[sql.Connection]:
+        with explained(database, self.where), self._passage.reader(database).connect() as connection:
             yield connection
 
     def record_change(self, connection: sql.Connection, topic: str, subject: str, *, at_us: int | None = None) -> None:
@@ -160,7 +197,7 @@ class Catalog:
 
     def close(self) -> None:
         """Let go of all connections; a second call does nothing."""
-        self.database.close()
+        self._passage.close()
 
     def __enter__(self) -> Self:
         return self

@@ -14,7 +14,7 @@ from intonaco.infra.storage.store import Store
 from intonaco.infra.storage.transfers import Difference, Transfer, transfer_between
 from intonaco.infra.storage.watching import HOLD_S, LOOK_S
 
-__all__ = ["Comparison", "Migration", "Progress"]
+__all__ = ["Comparison", "Migration", "Progress", "alone", "in_time", "told_move"]
 
 #: How long a barrier lasts: writers look at the journal every `LOOK_S`, and a write that takes longer looks again.
 BARRIER_S = 2 * LOOK_S
@@ -73,10 +73,10 @@ class Migration:
         ConflictError
             The store is on its way to another URL.
         """
-        with self._alone():
+        with alone(self.lock, self.where):
             move = self.state()
             if move is not None and (move.target != target or move.phase.reads_target):
-                raise ConflictError(f"{self.where} is {_told(move)}", hint="intonaco migrate status")
+                raise ConflictError(f"{self.where} is {told_move(move)}", hint="intonaco migrate status")
             with self.open_target(target) as opened:
                 way = transfer_between(self.source, opened)
                 if move is None:
@@ -94,7 +94,7 @@ class Migration:
         UnavailableError
             What is left to copy takes too long for them to wait; they go on with the source.
         """
-        with self._alone():
+        with alone(self.lock, self.where):
             move = self._expected(Phase.COPYING, Phase.HELD)
             with self.open_target(move.target) as opened:
                 way = transfer_between(self.source, opened)
@@ -106,7 +106,7 @@ class Migration:
 
     def rollback(self) -> float:
         """Let the source count again, with all that was written since the switch; for how many seconds writers waited."""
-        with self._alone():
+        with alone(self.lock, self.where):
             move = self._expected(Phase.COPYING, Phase.HELD, Phase.SWITCHED, Phase.HELD_BACK)
             if not move.phase.reads_target:
                 self._add(Phase.GIVEN_UP, move.target)
@@ -118,7 +118,7 @@ class Migration:
 
     def finish(self) -> str:
         """Leave the source for good; the target, which the settings have to name from now on."""
-        with self._alone():
+        with alone(self.lock, self.where):
             move = self._expected(Phase.SWITCHED)
             self._add(Phase.FINISHED, move.target)
             return move.target
@@ -169,9 +169,9 @@ class Migration:
     def _settle(self, way: Transfer, aside: list[Difference], until: float) -> None:
         """Make both equal while nobody writes; what was compared before is not read again."""
         for _ in way.follow():
-            _in_time(until)
+            in_time(until)
         for difference in aside:
-            _in_time(until)
+            in_time(until)
             way.repair(difference)
 
     def _expected(self, *phases: Phase) -> Move:
@@ -179,7 +179,7 @@ class Migration:
         if move is None:
             raise InvalidError(f"{self.where} is not on its way", hint="intonaco migrate start STORE URL")
         if move.phase not in phases:
-            raise ConflictError(f"{self.where} is {_told(move)}", hint="intonaco migrate status")
+            raise ConflictError(f"{self.where} is {told_move(move)}", hint="intonaco migrate status")
         return move
 
     def _add(self, phase: Phase, target: str, *, until_us: int = 0) -> Move:
@@ -192,15 +192,17 @@ class Migration:
             except ConflictError:
                 time.sleep(0.01)  # a writer noted that it missed something
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self.lock.parent.mkdir(parents=True, exist_ok=True)
-        with self.lock.open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ConflictError(f"another process is moving {self.where}", hint="intonaco migrate status") from None
-            yield
+
+@contextmanager
+def alone(lock: Path, where: str) -> Iterator[None]:
+    """Hold a file for the one process that moves a store; ConflictError if another one does."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConflictError(f"another process is moving {where}", hint="intonaco migrate status") from None
+        yield
 
 
 def _refuse_others(way: Transfer, target: str) -> None:
@@ -216,11 +218,13 @@ def _forget(journal: Journal) -> None:
         journal.add(evolve(last, number=last.number + 1, phase=Phase.GIVEN_UP, at_us=_now_us()))
 
 
-def _told(move: Move) -> str:
+def told_move(move: Move) -> str:
+    """How far a move is, as the end of a sentence."""
     return f"on its way to {move.target}: {move.phase}" if move.phase is not Phase.FINISHED else f"moved to {move.target}"
 
 
-def _in_time(until: float) -> None:
+def in_time(until: float) -> None:
+    """Raise UnavailableError if writers have waited long enough."""
     if time.monotonic() > until:
         raise UnavailableError("what was left to copy took too long for writers to wait; they go on as before", hint="switch again")
 

@@ -1,4 +1,4 @@
-"""The catalog's own tables: what changed, and who holds which lease."""
+"""The catalog's own tables: what changed, who holds which lease, and where the catalog moves to."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import sqlalchemy as sql
 
 from intonaco.infra.storage.rooms import Room
 
-__all__ = ["CHANGES", "LEASES", "ROOM"]
+__all__ = ["CHANGES", "LEASES", "MOVES", "ROOM"]
 
 _TABLES = sql.MetaData()
 
@@ -36,4 +36,16 @@ LEASES = sql.Table(
     sql.Column("seal", sql.Text, nullable=False),
 )
 
-ROOM = Room(name="storage", tables=_TABLES, head="storage_0001", migrations=Path(__file__).parent / "migrations")
+#: The steps by which the catalog moves to another database; the newest one holds.
+MOVES = sql.Table(
+    "storage_move",
+    _TABLES,
+    sql.Column("number", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("target", sql.Text, nullable=False),
+    sql.Column("phase", sql.Text, nullable=False),
+    sql.Column("at_us", sql.BigInteger, nullable=False),
+    sql.Column("until_us", sql.BigInteger, nullable=False),
+    sql.Column("seal", sql.Text, nullable=False),
+)
+
+ROOM = Room(name="storage", tables=_TABLES, head="storage_0002", migrations=Path(__file__).parent / "migrations")

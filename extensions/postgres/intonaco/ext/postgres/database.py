@@ -54,6 +54,13 @@ class PostgresDatabase(Database):
     def told(self, error: BaseException | None) -> IntonacoError | None:
         return told(error, self.where)
 
+    def count_on(self, connection: sql.Connection, table: sql.Table) -> None:
+        counted = table.autoincrement_column
+        if counted is not None:
+            sequence = sql.func.pg_get_serial_sequence(sql.cast(table.name, sql.Text), sql.cast(counted.name, sql.Text))
+            last = sql.select(sql.func.max(counted)).scalar_subquery()
+            connection.execute(sql.select(sql.func.setval(sequence, sql.func.coalesce(last, 1), last.is_not(None))))
+
     def committed(self, connection: sql.Connection) -> bool | None:
         noted = connection.get_execution_options().get(NUMBER)
         return None if noted is None else _outcome(self.engine, *noted)
