@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from intonaco.core.errors import SchemaError
 from intonaco.infra.compute.tables import AsofColumns, Events, TableEngine
 from intonaco.infra.testing.hardevents import COLUMNS, EVENTS, ROWS, UTC, Row, events_table, hard, rows_table
-from intonaco.infra.testing.table_windows import WindowContract
+from intonaco.infra.testing.table_windows import WindowCases
 from intonaco.infra.testing.windowrule import Event, rank_of, usable
 
 __all__ = ["TableEngineContract"]
@@ -28,7 +28,7 @@ def _least_null(value: Any) -> tuple[bool, Any]:
     return value is not None, None if value is None else rank_of(value)
 
 
-class TableEngineContract(WindowContract):
+class TableEngineContract(WindowCases):
     """Subclass it with a fixture `engine` that yields an open engine."""
 
     @hard

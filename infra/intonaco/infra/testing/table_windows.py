@@ -16,7 +16,7 @@ from intonaco.infra.compute.tables import Events, TableEngine, WindowColumn, Win
 from intonaco.infra.testing.hardevents import COLUMNS, EVENTS, ROWS, UTC, Row, events_table, hard, rows_table
 from intonaco.infra.testing.windowrule import Event, aggregate, held_in, usable
 
-__all__ = ["WindowContract"]
+__all__ = ["WindowCases"]
 
 #: Parameters of the kinds that have some, as `Feature` has them.
 _PARAMETERS: dict[str, tuple[float, ...]] = {"last_k": (3,), "distinct": (4,), "quantile": (0.75, 6)}
@@ -62,8 +62,8 @@ def _exact(value: Any) -> Any:
     return value.hex() if isinstance(value, float) else (type(value).__name__, value)
 
 
-class WindowContract:
-    """Windows of a table engine; part of `TableEngineContract`."""
+class WindowCases:
+    """Windows of a table engine: part of `TableEngineContract`."""
 
     @pytest.fixture
     def engine(self) -> TableEngine:
