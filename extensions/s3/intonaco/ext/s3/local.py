@@ -121,7 +121,7 @@ def _command(folder: Path, ports: dict[str, int], environ: dict[str, str]) -> li
     data = folder / "data"
     data.mkdir(exist_ok=True)
     listening = [f"-{name}.port={port}" for name, port in ports.items()]
-    quiet = ["-webdav=false", "-admin.ui=false", "-metricsPort=0", "-s3.port.iceberg=0"]
+    quiet = ["-webdav=false", "-admin.ui=false", "-metricsPort=0", "-s3.port.iceberg=0", "-s3.port.lance=0"]
     where = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={data}", f"-s3.config={config}"]
     return [_binary(), "-logtostderr", "mini", *where, *listening, *quiet]
 
