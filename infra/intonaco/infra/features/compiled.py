@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from struct import Struct, error
 
 from intonaco.core.errors import UnavailableError
-from intonaco.core.fields import decimal_digits
 from intonaco.infra.features.fetching import Source
 from intonaco.infra.features.keys import entity_key, pack_length
 from intonaco.infra.features.movedrow import compile_moved
-from intonaco.infra.features.plan import Output, ReadPlan
+from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.plansource import PlanSource
 from intonaco.infra.features.row import Row
 from intonaco.infra.features.shape import HEADER, LATEST, NULLS, TAG, TEXTS, UNTIL, WORDS, holds_floats
 from intonaco.infra.features.status import Status
+from intonaco.infra.features.valuesource import ValueSource, values_of
 from intonaco.infra.features.viewreader import ViewReader
 from intonaco.infra.storage.entries import VALUE
 
@@ -67,8 +67,7 @@ def compile_keys(view: ViewReader) -> Keys:
 
 def compile_row(plan: ReadPlan, views: Sequence[ViewReader], store: Source, careful: RowFunction) -> RowFunction:
     """The function that reads one row: by itself where all is present, else by `careful`."""
-    outputs = [output for view in plan.views for output in view.outputs]
-    if not outputs or not all(_is_plain(output) for output in outputs):
+    if not all(view.outputs for view in plan.views) or not plan.views:
         return careful
     source = PlanSource()
     source.constants |= {
@@ -86,7 +85,11 @@ def compile_row(plan: ReadPlan, views: Sequence[ViewReader], store: Source, care
     source.add("        found = (S.stored if deadline_s is None else S.within(deadline_s))(asked)")
     source.add("    except Unavailable as error:", "        return careful(keys, at_us, deadline_s, None, error)", "    try:")
     _answer(source, plan, views)
-    source.add("    except ODD:", "        return careful(keys, at_us, deadline_s, found)", "    return careful.completed(*made)")
+    source.add(
+        "    except ODD:",
+        "        return careful(keys, at_us, deadline_s, found)",
+        "    return careful.completed(keys, at_us, *map(list, made))",
+    )
     return source.function("row")
 
 
@@ -105,27 +108,30 @@ def _ask(source: PlanSource, plan: ReadPlan, views: Sequence[ViewReader]) -> Non
 def _answer(source: PlanSource, plan: ReadPlan, views: Sequence[ViewReader]) -> None:
     """Lines that take the entries apart, and give the row if all is present."""
     source.add(f"        {''.join(f'f{number}, ' for number in range(len(views)))}= found")
-    conditions, values, ages = [], [], []
+    conditions, ages = [], []
+    made: list[ValueSource] = []
     for number, view in enumerate(views):
         conditions += _unpack(source, number, view)
-        values += [_value(output, view.wanted[slot], number) for output, slot in zip(view.plan.outputs, view.slots, strict=True)]
+        made += values_of(source, view, number)
         ages += [f"a{number}"] * len(view.plan.outputs)
     source.add(f"        if not ({' and '.join(conditions)}):", "            return careful(keys, at_us, deadline_s, found)")
     for number, view in enumerate(views):
         _move(source, number, view)
-    present = source.constant((int(Status.present),) * len(values))
-    if tuple(output.name for view in views for output in view.plan.outputs) == plan.features.names:
-        source.add(f"        return new(Row, (({', '.join(values)},), {present}, ({', '.join(ages)},), ()))")
-    else:
-        source.add(f"        made = (keys, at_us, [{', '.join(values)}], [*{present}], [{', '.join(ages)}])")
+    source.add(f"        if {' or '.join(f'w{number}_{NULLS}' for number in range(len(views)))}:")
+    present, codes = source.constant((int(Status.present),) * len(made)), f"({', '.join(each.code for each in made)},)"
+    whole = tuple(output.name for view in views for output in view.plan.outputs) == plan.features.names
+    row = "return new(Row, {}, ()))" if whole else "made = {})"
+    for values, statuses in (([each.either for each in made], codes), ([each.value for each in made], present)):
+        source.add("            " + row.format(f"(({', '.join(values)},), {statuses}, ({', '.join(ages)},)"), "        else:")
+    source.lines.pop()
 
 
 def _unpack(source: PlanSource, number: int, view: ViewReader) -> list[str]:
-    """Conditions under which a view's results are all present, once the line is added that takes its entry apart."""
+    """Conditions under which a view's results are the values, once the line is added that takes its entry apart."""
     words = {TAG, LATEST, NULLS, *(HEADER + place for place in view.wanted)}
     if any(window >= 0 for window in view.windows):
         words.add(UNTIL)
-    if any(output.dtype in TEXTS for output in view.plan.outputs):
+    if any(output.dtype in TEXTS or output.kind == "last_k" for output in view.plan.outputs):
         words.add(WORDS)
     floats = {HEADER + place for place, kind in zip(view.wanted, view.kinds, strict=True) if holds_floats(kind)}
     letters = ["8x" if word not in words else "d" if word in floats else "q" for word in range(max(words) + 1)]
@@ -133,7 +139,7 @@ def _unpack(source: PlanSource, number: int, view: ViewReader) -> list[str]:
     source.add(f"        {''.join(f'w{number}_{word}, ' for word in sorted(words))}= {unpack}(f{number})")
     source.add(f"        a{number} = at_us - w{number}_{LATEST}")
     delay = view.shape.layout.delay_us
-    conditions = [f"w{number}_{TAG} == {view.shape.tag}", f"not w{number}_{NULLS}", f"a{number} > {delay}"]
+    conditions = [f"w{number}_{TAG} == {view.shape.tag}", f"a{number} > {delay}"]
     limits = [limit for output in view.plan.outputs if (limit := view.plan.limit_us(output)) is not None]
     return conditions + ([f"a{number} <= {min(limits)}"] if limits else [])
 
@@ -145,19 +151,6 @@ def _move(source: PlanSource, number: int, view: ViewReader) -> None:
         delay = view.shape.layout.delay_us
         moved, before = source.constant(compile_moved(view)), f"at_us - {delay}" if delay else "at_us"
         source.add(f"        if {before} >= w{number}_{UNTIL}:")
-        source.add(f"            {', '.join(names)}, = {moved}(f{number}, {before}, w{number}_{LATEST}, {', '.join(names)})")
-
-
-def _value(output: Output, place: int, number: int) -> str:
-    """The expression of a feature's value."""
-    word = f"w{number}_{HEADER + place}"
-    if output.dtype in TEXTS:
-        start = f"{VALUE.start} + 8 * w{number}_{WORDS} + ({word} >> 32)"
-        text = f"f{number}[{start} : {start} + ({word} & 4294967295)]"
-        return text if output.dtype == "bytes" else f"{text}.decode('utf-8', 'surrogatepass')"
-    return f"{word} == 1" if output.dtype == "bool" else word
-
-
-def _is_plain(output: Output) -> bool:
-    """Whether a value is one word, or a text."""
-    return output.kind != "last_k" and not decimal_digits(output.dtype)
+        source.add(
+            f"            {', '.join(names)}, w{number}_{NULLS} = {moved}(f{number}, {before}, w{number}_{LATEST}, {', '.join(names)})"
+        )

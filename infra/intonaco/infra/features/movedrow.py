@@ -1,5 +1,6 @@
 """Functions written for one view: windows of one entry that lost hops since the newest event."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
 
@@ -11,7 +12,8 @@ from intonaco.infra.storage.entries import VALUE
 
 __all__ = ["ADDED", "Moved", "compile_moved"]
 
-#: (what is stored, cut, newest event time, the view's windows as the entry tells) -> the same as of the cut; raises KeyError if it cannot.
+#: (what is stored, cut, newest event time, the view's windows as the entry tells) -> the same as of the cut, and whether one may be
+#: null; raises KeyError if it cannot.
 Moved = Callable[..., Sequence[float | int]]
 #: Aggregates that a difference of running sums gives.
 ADDED = ("count", "sum", "mean")
@@ -26,14 +28,14 @@ def compile_moved(view: ViewReader) -> Moved:
     given = {shape.later + place - shape.columns: f"l{slot}" for slot, place in enumerate(view.wanted) if view.windows[slot] >= 0}
     given |= {LATER_NULLS: "nulls"} | {shape.untils + window: f"u{window}" for window in windows}
     given |= {shape.untils + len(shape.windows) + window: f"w{window}" for window in windows}
-    source.add(_unpacked(source, view, given, VALUE.start), "    if nulls:", "        raise KeyError")
+    source.add(_unpacked(source, view, given, VALUE.start))
     for window in windows:
         source.add(f"    if before < u{window}:", "        pass", f"    elif before < w{window}:")
         for slot in _slots(view, window):
             source.add(f"        v{slot} = l{slot}")
         more, left = source.constant(_compile_more(view, window)), "".join(f"v{slot}, " for slot in _slots(view, window))
-        source.add("    else:", f"        {left}= {more}(stored[VALUE], before, latest)")
-    source.add(f"    return ({', '.join(names)},)")
+        source.add("    else:", "        nulls = 1", f"        {left}= {more}(stored[VALUE], before, latest)")
+    source.add(f"    return ({', '.join(names)}, nulls)")
     return source.function("moved")
 
 
@@ -94,10 +96,10 @@ def _window(source: PlanSource, view: ViewReader, window: int, ends: Sequence[st
 
 
 def _finalized(source: PlanSource, kind: Aggregate, words: Sequence[str]) -> str:
-    """What `scalars.finalize_one` makes of the words; division by zero where a mean is of nothing."""
+    """What `scalars.finalize_one` makes of the words, NaN for null."""
     resolution = source.constant(kind.resolution)
     if kind.kind == "count":
         return f"float({words[0]})"
     if kind.kind == "sum":
         return f"float({words[0]}) * {resolution}" if kind.floats else words[0]
-    return f"float({words[0]}) / float({words[1]}) * {resolution}"
+    return f"float({words[0]}) / float({words[1]}) * {resolution} if {words[1]} > 0 else {source.constant(math.nan)}"
