@@ -15,7 +15,7 @@ from intonaco.infra.features.consistency import compare
 from intonaco.infra.features.consistencyreport import advice, consistency_report
 from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, TableSource, columns, count, mean
 from intonaco.infra.features.readlog import ReadLog, logged_reads
-from intonaco.infra.features.replay import keep, last_share
+from intonaco.infra.features.replay import keep, shares
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.storage.streams import Stream
 from intonaco.infra.workspace import Workspace
@@ -89,14 +89,14 @@ def test_only_reads_between_two_moments_are_looked_at(served: FeatureStore) -> N
     assert served.consistency("lateness", since=3 * HOUR_US).rows == 3
 
 
-def test_what_was_measured_is_kept_and_the_newest_is_told(served: FeatureStore) -> None:
-    assert last_share(served, "lateness") is None
+def test_what_was_measured_is_kept_as_a_series(served: FeatureStore) -> None:
+    assert shares(served, "lateness") == []
     keep(served, served.consistency("lateness"), at_us=1)
     served.workspace.tables.write("default/passed", events(2.5, late=5.0))
-    keep(served, served.consistency("lateness"), at_us=2)
-    share, at_us = last_share(served, "lateness") or (0.0, 0)
-    assert at_us == 2
-    assert share == pytest.approx(5 / 9)
+    found = served.consistency("lateness")
+    keep(served, found, at_us=2)
+    assert shares(served, "lateness") == [(1, 1.0), (2, pytest.approx(5 / 9))]
+    assert "by measurement" in consistency_report(found, shares(served, "lateness")).text()
 
 
 def test_cells_and_report_hold_the_same_figures(served: FeatureStore) -> None:

@@ -1,6 +1,6 @@
 """Consistency as a report."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from intonaco.infra.features.consistency import Consistency
 from intonaco.infra.lineage.records import moment
@@ -15,9 +15,9 @@ _HEADINGS = (
 )
 
 
-def consistency_report(found: Consistency) -> Report:
-    """How far online reads of a set and its tables agree, to look at."""
-    return Report(f"Consistency of {found.name}", [*_totals(found), *_details(found), Text(advice(found))])
+def consistency_report(found: Consistency, measured: Sequence[tuple[int, float]] = ()) -> Report:
+    """How far online reads of a set and its tables agree, to look at; `measured` tells when it was measured, and what was equal."""
+    return Report(f"Consistency of {found.name}", [*_totals(found), Text(advice(found)), *_details(found), *_history(measured)])
 
 
 def advice(found: Consistency) -> str:
@@ -77,6 +77,13 @@ def _details(found: Consistency) -> Iterator[Block]:
         ages = {name: [_age(by.get((name, start))) for start in starts] for name in shown}
         if any(age for series in ages.values() for age in series):
             yield Chart("How much older or newer the value online was", x=texts, series=ages, y_label="seconds", x_label="UTC")
+
+
+def _history(measured: Sequence[tuple[int, float]]) -> Iterator[Block]:
+    if len(measured) > 1:
+        texts = [f"{moment(at_us):%Y-%m-%d %H:%M:%S}" for at_us, _ in measured]
+        series = {"equal": [100 * share for _, share in measured]}
+        yield Chart("Equal values, by measurement", x=texts, series=series, y_label="% of those compared", x_label="UTC")
 
 
 def _worst_first(found: Consistency) -> list[tuple[str, dict[str, float]]]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from attrs import evolve
 from numpy.typing import NDArray
 
@@ -20,7 +19,7 @@ from intonaco.infra.features.readrecords import Reads
 if TYPE_CHECKING:
     from intonaco.infra.features.store import FeatureStore
 
-__all__ = ["consistency_table", "keep", "known_until_us", "last_share", "replay"]
+__all__ = ["consistency_table", "keep", "known_until_us", "replay", "shares"]
 
 
 def consistency_table(project: str, name: str) -> str:
@@ -55,17 +54,15 @@ def keep(store: "FeatureStore", found: Consistency, at_us: int | None = None) ->
     store.workspace.tables.write(consistency_table(store.project, found.name), found.series.append_column("measured_at_us", measured))
 
 
-def last_share(store: "FeatureStore", name: str) -> tuple[float, int] | None:
-    """The share of equal values that was measured last, and when; None if it never was."""
+def shares(store: "FeatureStore", name: str) -> list[tuple[int, float]]:
+    """When a set was measured, and the share of values that were equal; the oldest measurement first."""
     try:
         snapshot = store.workspace.tables.snapshot(consistency_table(store.project, name))
     except MissingError:
-        return None
-    table = store.workspace.tables.read(snapshot, [*COUNTS[:2], "measured_at_us"])
-    newest = pc.max(table["measured_at_us"]).as_py()
-    last = table.filter(pc.equal(table["measured_at_us"], newest))
-    compared, equal = (pc.sum(last[each]).as_py() for each in COUNTS[:2])
-    return equal / compared, newest
+        return []
+    table = store.workspace.tables.read(snapshot, ["measured_at_us", *COUNTS[:2]])
+    sums = table.group_by("measured_at_us").aggregate([(each, "sum") for each in COUNTS[:2]]).sort_by("measured_at_us")
+    return [(row["measured_at_us"], row["equal_sum"] / row["compared_sum"]) for row in sums.to_pylist()]
 
 
 def _comparable(store: "FeatureStore", plan: ReadPlan, reads: Reads) -> dict[str, NDArray[np.bool_]]:

@@ -9,7 +9,7 @@ from intonaco.core.errors import MissingError
 from intonaco.core.references import Reference
 from intonaco.infra.compute.summaries import Summary
 from intonaco.infra.features.certificates import Certificates
-from intonaco.infra.features.replay import last_share
+from intonaco.infra.features.replay import shares
 from intonaco.infra.features.statistics import Statistics
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.features.views import FeatureView
@@ -40,8 +40,8 @@ def used_by(store: FeatureStore, view: str) -> list[dict[str, Any]]:
 
 def consistency_fact(store: FeatureStore, sets: list[str]) -> list[dict[str, Any]]:
     """For each set the share of equal values that was measured last, and when; sets that never were are left out."""
-    found = [(name, last_share(store, name)) for name in sets]
-    return [{"set": name, "equal": told[0], "measured_at": iso(told[1])} for name, told in found if told is not None]
+    found = [(name, told[-1]) for name in sets if (told := shares(store, name))]
+    return [{"set": name, "equal": share, "measured_at": iso(at_us)} for name, (at_us, share) in found]
 
 
 def certificate_fact(store: FeatureStore, view: str, version: int) -> dict[str, Any] | None:

@@ -37,7 +37,7 @@ _SHOWN = (
 def consistency(name: str, since_us: int | None, until_us: int | None, every: str, endpoint: str, html: Path | None) -> Answer:
     """Read again offline what was read online, and count what differs."""
     from intonaco.infra.features.consistencyreport import advice, consistency_report
-    from intonaco.infra.features.replay import keep
+    from intonaco.infra.features.replay import keep, shares
     from intonaco.infra.features.store import FeatureStore
     from intonaco.infra.platform.featurereads import ledger_reads
 
@@ -46,7 +46,7 @@ def consistency(name: str, since_us: int | None, until_us: int | None, every: st
         reads = ledger_reads(workspace, store.read_plan(name), endpoint) if endpoint else None
         found = store.consistency(name, reads, since=since_us, until=until_us, every=every)
         keep(store, found)
-    report = consistency_report(found)
+        report = consistency_report(found, shares(store, name))
     if html:
         report.save(html)
     told = [{"feature": feature, **figures} for feature, figures in found.features.items()]
