@@ -5,20 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from intonaco.infra.platform.answers import Answer, answering, say
+from intonaco.infra.platform.answers import Answer, answering
 from intonaco.infra.platform.cli import open_workspace
 from intonaco.infra.platform.commands.consistency import consistency
+from intonaco.infra.platform.commands.featurestream import consume, dead
+from intonaco.infra.platform.commands.materialize import materialize
 from intonaco.infra.platform.commands.search import search
 from intonaco.infra.platform.commands.select import select
 from intonaco.infra.platform.commands.show import show
 from intonaco.infra.platform.groups import Commands
-from intonaco.infra.platform.moments import iso, moment
+from intonaco.infra.platform.moments import moment
 
 if TYPE_CHECKING:
-    from intonaco.infra.features.materialization import Materialized
     from intonaco.infra.features.registry import Step
     from intonaco.infra.features.store import FeatureStore
-    from intonaco.infra.features.views import FeatureView
     from intonaco.infra.workspace import Workspace
 
 __all__ = ["features"]
@@ -31,10 +31,10 @@ _SHOWN = ("kind", "name", "action", "version", "rows", "detail")
 
 @click.group(cls=Commands)
 def features() -> None:
-    """Plan and apply definitions; materialize, read, show, search and measure features."""
+    """Plan and apply definitions; materialize, consume, read, show, search and measure features."""
 
 
-for _each in (show, search, consistency, select):
+for _each in (materialize, consume, dead, show, search, consistency, select):
     features.add_command(_each)
 
 
@@ -51,30 +51,6 @@ def plan() -> Answer:
 def apply(force: bool) -> Answer:
     """Record what the modules of definitions hold, all or none."""
     return _defined("apply", force=force)
-
-
-@features.command()
-@click.argument("name", metavar="SET_OR_VIEW")
-@click.option("--until", "until_us", type=moment, help="Only events before this moment; now by default.")
-@answering
-def materialize(name: str, until_us: int | None) -> Answer:
-    """Store the events of a view, or of all views of a set, that are not stored yet."""
-    import time
-
-    from intonaco.infra.platform.qualityalerts import alerting
-
-    end_us = time.time_ns() // 1000 if until_us is None else until_us
-    with open_workspace() as workspace:
-        store = _store(workspace)
-        views = _views(store, name)
-        with alerting(workspace, {view.source.table for view in views}):
-            done = [_materialized(store, view, end_us) for view in views]
-    rows, seconds = sum(each["rows"] for each in done), sum(each["seconds"] for each in done)
-    lines = [f"{rows:,} events were stored in {seconds:.1f} s; a later run goes on from each view's watermark."]
-    lines += [warning for each in done for warning in each["warnings"]]
-    data = {"name": name, "until": iso(end_us), "rows": rows, "seconds": seconds, "views": done}
-    shown = [{key: value for key, value in each.items() if key != "warnings"} for each in done]
-    return Answer(data=data, lines=lines, rows=shown, next=f"intonaco features show {name}")
 
 
 @features.command()
@@ -131,35 +107,6 @@ def _after(verb: str, steps: Sequence[Mapping[str, Any]], changes: bool) -> str:
         return "intonaco features apply"
     names = {step["kind"]: step["name"] for step in reversed(steps)}
     return f"intonaco features materialize {names.get('set') or names.get('view') or 'VIEW'}"
-
-
-def _views(store: "FeatureStore", name: str) -> "Sequence[FeatureView]":
-    """The view of this name, or the views of the set of this name."""
-    from intonaco.core.errors import MissingError
-    from intonaco.core.schema import suggestion
-    from intonaco.infra.features.views import FeatureView
-
-    kinds: tuple[str, ...] = ("view", "set")
-    found = next((each for kind in kinds if (each := store.registry.find(kind, name)) is not None), None)
-    if found is None:
-        known = {each.name for each in store.registry.search() if each.kind in kinds}
-        hint = suggestion(name, known) if known else "intonaco features apply records the definitions"
-        raise MissingError(f"no feature view or set {name!r} is applied in project {store.project!r}", hint=hint, field=name)
-    return [found.definition] if isinstance(found.definition, FeatureView) else store.feature_set(name).views
-
-
-def _materialized(store: "FeatureStore", view: "FeatureView", until_us: int) -> dict[str, Any]:
-    done: Materialized = store.materialize(view, until_us)[0]
-    say(f"{done.view}: {done.rows:,} events in {done.seconds:.1f} s")
-    return {
-        "view": done.view,
-        "version": done.version,
-        "rows": done.rows,
-        "watermark": iso(done.until_us),
-        "source": done.source,
-        "seconds": round(done.seconds, 3),
-        "warnings": list(done.warnings),
-    }
 
 
 def _flat(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
