@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sql
 from attrs import asdict, frozen
 
-from intonaco.core.errors import IntonacoError, MissingError
+from intonaco.core.errors import IntonacoError, MissingError, UnavailableError
 from intonaco.core.references import Reference
 from intonaco.infra.lineage.tables import ARTIFACTS, VERSIONS
 from intonaco.infra.storage.blobs import blob_name
@@ -62,6 +62,11 @@ def verify(workspace: Workspace, progress: Callable[[str], None] = lambda _: Non
     ----------
     progress
         Told the name of each store before it is read.
+
+    Raises
+    ------
+    UnavailableError
+        A store cannot be opened or listed.
     """
     readers = {"catalog": _catalog, "blobs": _blobs, "tables": _tables, "keyvalue": _keyvalue, "stream": _stream}
     checked: dict[str, int] = {}
@@ -75,9 +80,11 @@ def verify(workspace: Workspace, progress: Callable[[str], None] = lambda _: Non
 
 
 def _guarded(store: str, read: Callable[[Workspace], Iterator[Finding]], workspace: Workspace) -> Iterator[Finding]:
-    """What a reader finds; an error that ends it is a finding too."""
+    """What a reader finds; an error that ends it is a finding too, but for a store that does not answer: of that nothing is known."""
     try:
         yield from read(workspace)
+    except UnavailableError:
+        raise
     except IntonacoError as error:
         yield store, error.message
 
