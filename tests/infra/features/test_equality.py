@@ -10,18 +10,21 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from intonaco.core.columns import Column, Masked, Ragged, take
-from intonaco.infra.compute.algebra import KINDS, NONE
+from intonaco.infra.compute.algebra import KINDS, NONE, Measure, unordered
 from intonaco.infra.compute.algebra import finalize as finalized
 from intonaco.infra.compute.decimals import as_objects
+from intonaco.infra.compute.latest import merge_listed
 from intonaco.infra.compute.polars import PolarsTableEngine
+from intonaco.infra.compute.sketches import finalize_bins, merge_bins
 from intonaco.infra.compute.timeline import tail
 from intonaco.infra.features.aggregates import Feature, columns, windows
 from intonaco.infra.features.answer import Answer
 from intonaco.infra.features.hops import hop_rows, stored_hops
 from intonaco.infra.features.offline import read_offline
-from intonaco.infra.features.plan import ReadPlan
+from intonaco.infra.features.plan import Output, ReadPlan
 from intonaco.infra.features.reader import OnlineReader
 from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.views import Entity, FeatureView, TableSource
@@ -185,18 +188,14 @@ def test_online_equals_offline_at_every_moment_of_a_dense_stream(keyvalue: KeyVa
     online = reader.read({"key": np.array(["a"] * len(moments), dtype=object)}, moments)
     assert_same(offline, online)
     for number, moment in enumerate(moments.tolist()):
-        assert_same_rows(
-            reader,
-            ["a"],
-            moment,
-            Answer(
-                **{
-                    "columns": {name: take({name: column}, np.array([number]))[name] for name, column in online.columns.items()},
-                    "statuses": {name: codes[[number]] for name, codes in online.statuses.items()},
-                    "ages": {name: ages[[number]] for name, ages in online.ages.items()},
-                }
-            ),
-        )
+        assert_same_rows(reader, ["a"], moment, row_of(online, number))
+
+
+def row_of(answer: Answer, number: int) -> Answer:
+    """One row of an answer."""
+    columns = {name: take({name: column}, np.array([number]))[name] for name, column in answer.columns.items()}
+    statuses = {name: codes[[number]] for name, codes in answer.statuses.items()}
+    return Answer(columns=columns, statuses=statuses, ages={name: ages[[number]] for name, ages in answer.ages.items()})
 
 
 @settings(max_examples=60, deadline=None)
@@ -213,20 +212,47 @@ def test_stored_hops_merge_to_what_is_read_offline(events: list[tuple[Any, ...]]
     offline = read_offline(PolarsTableEngine(None), [(plan, view, table(events))], rows, "at")  # type: ignore[arg-type]
     assert set(stored_hops(writer.shape.layout)) == {1}
     for output in plan.outputs:
-        if output.kind in ("count", "sum", "mean", "variance", "minimum", "maximum") and output.default is None:
+        if output.kind != "column" and output.default is None and any(event[0] == "a" and event[1] is not None for event in events):
             first = tail(at, output.over_us, output.hop_us) * output.hop_us
             inside = [row for row in stored if row["key"] == "a" and row["hop"] >= first]
-            words = []
-            for measure in output.measures:
-                name = f"{measure.kind}:{measure.column}" + ("" if measure.resolution == 1.0 else f":{measure.resolution!r}")
-                values = [row[name] for row in inside]
-                words.append(np.array([sum(values) if measure.adds else max([NONE, *values])]))
-            value, held = finalized(output.kind, words, output.resolution, output.floats)
-            if output.dtype.startswith("decimal"):
-                value = as_objects(value, output.dtype)
-            made = np.where(held, value, np.nan) if value.dtype == np.float64 else Masked(value, ~held)
-            if any(event[0] == "a" and event[1] is not None for event in events):
-                assert same(made, offline.columns[output.name])
+            assert same(merged(inside, output), offline.columns[output.name]), output.name
+
+
+def merged(inside: Sequence[dict[str, Any]], output: Output) -> Column:
+    """The aggregate of stored hops."""
+    measure = output.measures[0]
+    if measure.binned:
+        words = np.array([word for row in inside for word in row[hop_name(measure)]], dtype=np.int64)
+        groups, words = merge_bins(measure, np.zeros(len(words), dtype=np.int64), words)
+        unit = 1.0 if output.floats else output.resolution
+        estimate, there = finalize_bins(output.kind, output.parameters, groups, words, 1, unit)
+        return np.where(there, estimate, np.nan)
+    if measure.listed:
+        rows = np.array([word for row in inside for word in row[hop_name(measure)]], dtype=np.int64).reshape(-1, 3)
+        _, rows = merge_listed(measure, np.zeros(len(rows), dtype=np.int64), rows)
+        listed_values: NDArray[Any] = unordered(rows[:, 2], output.floats)
+        if output.dtype.startswith("decimal"):
+            listed_values = as_objects(listed_values, output.dtype)
+        return Ragged(listed_values, np.array([0, len(listed_values)]))
+    words_of = [np.array([merged_word(inside, measure)]) for measure in output.measures]
+    value, held = finalized(output.kind, words_of, output.resolution, output.floats)
+    if output.dtype.startswith("decimal"):
+        value = as_objects(value, output.dtype)
+    return np.where(held, value, np.nan) if value.dtype == np.float64 else Masked(value, ~held)
+
+
+def merged_word(inside: Sequence[dict[str, Any]], measure: Measure) -> int:
+    name = hop_name(measure)
+    if measure.adds:
+        return int(sum(row[name] for row in inside))
+    if not measure.by_time:
+        return int(max([NONE, *(row[name] for row in inside)]))
+    return int(max([(NONE, NONE, NONE), *((row[f"{name}:time"], row[f"{name}:created"], row[name]) for row in inside)])[2])
+
+
+def hop_name(measure: Measure) -> str:
+    scaled = "" if measure.resolution == 1.0 else f":{measure.resolution!r}"
+    return f"{measure.kind}:{measure.column}{scaled}" + (f":{measure.parameter}" if measure.parameter else "")
 
 
 @settings(max_examples=60, deadline=None)

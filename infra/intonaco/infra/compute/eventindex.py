@@ -15,45 +15,12 @@ from intonaco.infra.compute.arrays import column_of, entity_codes, numbers, time
 from intonaco.infra.compute.measures import Measure
 from intonaco.infra.compute.preparation import Preparation
 from intonaco.infra.compute.tables import Events
+from intonaco.infra.compute.ticks import Ticks
 from intonaco.infra.compute.timeline import cut
 
 __all__ = ["EventIndex"]
 
 Ints = NDArray[np.int64]
-
-
-@frozen
-class _Ticks:
-    """Times as small numbers: microseconds since the first event, or ranks among the events' times where those do not fit."""
-
-    first: int
-    span: int
-    ranked: Ints | None
-
-    @classmethod
-    def of(cls, moments: Ints, entities: int) -> "_Ticks":
-        """Ticks that, packed with the number of an entity, fit into 63 bits."""
-        if not len(moments):
-            return cls(0, 2, None)
-        first, last = int(moments.min()), int(moments.max())
-        if (entities + 1) * (last - first + 2) < 2**62:
-            return cls(first, last - first + 2, None)
-        ranked = np.unique(moments)
-        return cls(first, len(ranked) + 2, ranked)
-
-    def __call__(self, moments: Ints) -> Ints:
-        """The tick of the first event time that is not before each moment."""
-        if self.ranked is not None:
-            return np.searchsorted(self.ranked, moments)
-        ticks = np.clip(moments, self.first, self.first + self.span - 1)
-        ticks -= self.first
-        return ticks
-
-    def packed(self, codes: Ints, moments: Ints) -> Ints:
-        """Entity and tick in one integer each; the codes are used up."""
-        codes *= self.span
-        codes += self(moments)
-        return codes
 
 
 @frozen(eq=False)
@@ -87,7 +54,7 @@ class EventIndex:
     base: Ints
     cuts: Ints
     head: Ints
-    _ticks: _Ticks
+    _ticks: Ticks
     _preparation: Preparation = field(init=False, repr=False)
 
     @_preparation.default
@@ -110,7 +77,7 @@ class EventIndex:
         else:
             kept_at = np.flatnonzero(kept)
             moments, codes = event_times[kept_at], event_codes[kept_at]
-        ticks = _Ticks.of(moments, entities)
+        ticks = Ticks.of(moments, entities)
         packed = ticks.packed(codes, moments)
         order = _argsort(packed)
         packed, moments = packed[order], moments[order]
