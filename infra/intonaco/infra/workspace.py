@@ -16,6 +16,7 @@ from intonaco.core.plugins import Plugins, load_path
 from intonaco.core.references import DEFAULT_PROJECT, check_name
 from intonaco.core.settings import read_settings
 from intonaco.core.urls import StoreUrl
+from intonaco.infra.storage.stores import HOOKS
 
 if TYPE_CHECKING:
     from intonaco.infra.compute.tables import TableEngine
@@ -30,15 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["SETTINGS_FILE", "Settings", "Workspace"]
 
 SETTINGS_FILE = "intonaco.toml"
-
-#: The hook behind each setting of a store, and what it offers.
-_HOOKS = {
-    "blobs": ("blob_stores", "blob store"),
-    "tables": ("table_stores", "table store"),
-    "keyvalue": ("key_value_stores", "key-value store"),
-    "stream": ("streams", "stream"),
-    "catalog": ("catalog_databases", "database for a catalog"),
-}
 
 
 def _store_url(_: object, attribute: Any, value: str) -> None:
@@ -214,7 +206,7 @@ class Workspace:
 
     def open_store(self, name: str, url: StoreUrl | str) -> Any:
         """A store of the kind of a setting behind any URL, opened for the caller, who closes it; of `catalog`, its database."""
-        hook, what = _HOOKS[name]
+        hook, what = HOOKS[name]
         parsed = url if isinstance(url, StoreUrl) else StoreUrl.parse(url)
         return self.plugins.load(hook, parsed.scheme, what).open(parsed)
 
@@ -229,11 +221,11 @@ class Workspace:
         SettingsError
             A store lacks something that is needed; the message says what, the hint what could give it.
         """
-        unknown = sorted(set(needs) - set(_HOOKS))
+        unknown = sorted(set(needs) - set(HOOKS))
         if unknown:
-            raise DefinitionError(f"{who} needs something of {unknown[0]!r}, which is no store", hint=f"there are {', '.join(_HOOKS)}")
+            raise DefinitionError(f"{who} needs something of {unknown[0]!r}, which is no store", hint=f"there are {', '.join(HOOKS)}")
         self._needs.append((who, needs))
-        for name in _HOOKS:
+        for name in HOOKS:
             if name in self._opened:
                 self._check(name, self._opened[name])
             elif self._is_outside(name):
@@ -290,10 +282,10 @@ class Workspace:
         asked = store.database if name == "catalog" else store
         lacks = asked.lacks()
         for who, needs in self._needs or [("the workspace", {})]:
-            check_guarantees(f"stores.{name} ({self.url(name)})", lacks, needs.get(name, asked.promises), who)
+            check_guarantees(f"stores.{name} ({self.url(name)})", lacks, needs.get(name, asked.promises - asked.waived()), who)
 
     def _is_outside(self, name: str) -> bool:
-        offer = self.plugins.offers(_HOOKS[name][0]).get(self.url(name).scheme)
+        offer = self.plugins.offers(HOOKS[name][0]).get(self.url(name).scheme)
         return offer is not None and offer.plugin != "infra"
 
     def _engine(self, hook: str, name: str, what: str) -> Any:

@@ -25,7 +25,7 @@ COMMANDS = {
     name: f"{_COMMANDS}.{name}:{name}"
     for name in (
         *("init", "status", "plugins", "doctor", "tables", "features", "train", "runs", "why", "models", "deploy", "serve"),
-        *("predict", "ledger", "report", "reproduce", "fsck", "gc", "migrate"),
+        *("predict", "ledger", "report", "reproduce", "fsck", "gc", "stores", "migrate"),
     )
 }
 

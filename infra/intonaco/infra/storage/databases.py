@@ -42,6 +42,9 @@ class Database(Store):
     def told(self, error: BaseException | None) -> IntonacoError | None:
         """What the driver raised, as one of ours that names the database; None if it is not the database's fault."""
 
+    def drop(self) -> None:
+        """Remove all that the catalog keeps there; only scratch places are dropped."""
+
     def count_on(self, connection: sql.Connection, table: sql.Table) -> None:
         """Let the next row be numbered behind those that were copied into the table with their numbers."""
 

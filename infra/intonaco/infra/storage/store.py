@@ -25,6 +25,8 @@ class Store(ABC):
 
     #: What every store of the primitive keeps, unless it says in `lacks` that it does not.
     promises: ClassVar[frozenset[Guarantee]] = frozenset()
+    #: The URL's option that sets stores of one server apart; empty where the path does.
+    apart_by: ClassVar[str] = ""
 
     @classmethod
     @abstractmethod
@@ -45,6 +47,10 @@ class Store(ABC):
         Whoever needs one of them is refused with that text when it opens the store.
         """
         return {}
+
+    def waived(self) -> frozenset[Guarantee]:
+        """The guarantees that its URL does without in so many words: lacking one is refused only to who names it as needed."""
+        return frozenset()
 
     def close(self) -> None:  # noqa: B027  a store that holds nothing open has nothing to do
         """Let go of what is held open; a second call does nothing."""

@@ -32,6 +32,8 @@ class PostgresDatabase(Database):
     PGPASSWORD instead.
     """
 
+    apart_by = "schema"
+
     where: str
     schema: str
     engine: sql.Engine = field(repr=False)
@@ -53,6 +55,10 @@ class PostgresDatabase(Database):
 
     def told(self, error: BaseException | None) -> IntonacoError | None:
         return told(error, self.where)
+
+    def drop(self) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(sql.schema.DropSchema(self.schema, cascade=True, if_exists=True))
 
     def count_on(self, connection: sql.Connection, table: sql.Table) -> None:
         counted = table.autoincrement_column

@@ -1,0 +1,77 @@
+"""The conformance classes on a store behind a URL, for `intonaco stores check`; run by pytest with the variable below.
+
+INTONACO_CHECK is a JSON object: the kind of store, as the settings call it, and its URL; all is made in scratch places of it.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from intonaco.infra.storage.scratch import Scratch
+from intonaco.infra.testing.blobs import BlobStoreContract
+from intonaco.infra.testing.catalog import CatalogContract
+from intonaco.infra.testing.keyvalue import KeyValueStoreContract
+from intonaco.infra.testing.lacking import check_lacks
+from intonaco.infra.testing.streams import StreamContract
+from intonaco.infra.testing.tables import TableStoreContract
+
+__all__ = ["VARIABLE"]
+
+VARIABLE = "INTONACO_CHECK"
+_KIND, _URL = json.loads(os.environ.get(VARIABLE, '["", ""]'))
+
+
+@pytest.fixture
+def scratch() -> Iterator[Scratch]:
+    """A place of its own, removed after the test."""
+    with Scratch.make(_KIND, _URL) as scratch:
+        yield scratch
+
+
+class _OnScratch:
+    @pytest.fixture
+    def store(self, scratch: Scratch) -> Iterator[Any]:
+        with scratch.open() as store:
+            yield store
+
+    @pytest.fixture
+    def reopen(self, scratch: Scratch) -> Callable[[], Any]:
+        return scratch.open
+
+    def test_what_it_lacks_is_said_with_what_could_give_it(self, store: Any) -> None:
+        check_lacks(store)
+
+
+if _KIND == "blobs":
+
+    class TestBlobs(_OnScratch, BlobStoreContract):
+        pass
+
+
+if _KIND == "tables":
+
+    class TestTables(_OnScratch, TableStoreContract):
+        pass
+
+
+if _KIND == "keyvalue":
+
+    class TestKeyValue(_OnScratch, KeyValueStoreContract):
+        pass
+
+
+if _KIND == "stream":
+
+    class TestStream(_OnScratch, StreamContract):
+        pass
+
+
+if _KIND == "catalog":
+
+    class TestCatalog(CatalogContract):
+        @pytest.fixture
+        def url(self, scratch: Scratch) -> str:
+            return scratch.url
