@@ -1,5 +1,6 @@
 """Sources of events: queries, streams, and events that other views' features are joined to."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -271,6 +273,15 @@ def test_values_that_do_not_fit_their_type_are_refused_by_name(dtype: str, expre
     assert "'flights'" in str(caught.value)
 
 
+def test_integers_that_pass_64_bits_are_refused_and_not_wrapped_around() -> None:
+    source = QuerySource("flights", {"made": "int64"}, select={"made": "n * n"}, time="left_at")
+    rows = flights([1, 2], [1.0, 2.0]).append_column("n", pa.array([3, 2**31]))
+    assert source.events(rows, ["made"])["made"].to_pylist() == [9, 2**62]
+    wide = rows.set_column(rows.num_columns - 1, "n", pa.array([3, 2**32]))
+    with pytest.raises(SchemaError, match="'n \\* n' fails on the table's rows"):
+        source.events(wide, ["made"])
+
+
 @pytest.mark.parametrize(
     "view",
     [
@@ -345,3 +356,58 @@ def test_names_of_joined_columns_and_spaces_of_queries_do_not_move_what_is_not_u
         features=GAINS.features,
     )
     assert digest(moved) != digest(GAINS)
+
+
+def test_a_training_set_reads_every_source_as_of_each_row(filled: FeatureStore) -> None:
+    moments = np.array([4 * HOUR + 1, 8 * HOUR]).view("datetime64[us]")
+    examples = filled.training_set(SET, {**asked("N1", "N1"), "at": moments, "y": np.array([0.0, 1.0])}, labels=["y"])
+    assert plain(examples.columns["gain"]) == [8.0, 20.0]
+    assert plain(examples.columns["w_wind_now"]) == [6.0, 12.0]
+    assert examples.source == "table:default/flights@0 table:default/weather@0"
+    assert [filled.read_offline(SET, asked("N1"), int(at)).columns["gain"] for at in moments.view("int64")] == [8.0, 20.0]
+
+
+_NUMBERS = itertools.count()
+
+
+@pytest.mark.slow
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["flights", "weather"]), st.integers(0, 40), st.integers(-5, 5)), min_size=1, max_size=10),
+    st.lists(st.tuples(st.integers(0, 10), st.integers(0, 44)), max_size=2),
+)
+def test_chained_views_answer_alike_in_every_batching_or_refuse(
+    shared: FeatureStore, steps: list[tuple[str, int, int]], between: list[tuple[int, int]]
+) -> None:
+    """Events come in any order, with materializations between them; what is stored is what the tables say, or is refused."""
+    number = next(_NUMBERS)
+    made = _numbered(shared, number)
+    late: InvalidError | None = None
+    try:
+        for place, (table, time, value) in enumerate(steps):
+            rows = (flights if table == "flights" else winds)([time / 4], [float(value)])
+            shared.workspace.tables.write(f"default/{table}{number}", rows)
+            for until in (until for step, until in between if step == place):
+                shared.materialize(made, until * HOUR // 4)
+        shared.materialize(made, 15 * HOUR)
+    except InvalidError as error:
+        late = error
+    if late is None:
+        online, offline = (way(made, asked("N1"), 15 * HOUR) for way in (shared.read, shared.read_offline))
+        assert all(np.array_equal(plain(online.columns[name]), plain(offline.columns[name]), equal_nan=True) for name in made.names)
+    assert late is None or "older than what is stored" in str(late)
+
+
+def _numbered(store: FeatureStore, number: int) -> FeatureSet:
+    """A chained view over tables of its own, applied."""
+    seen = TableSource(f"weather{number}", {"wind": "float64"}, time="seen_at")
+    source = JoinSource(
+        TableSource(f"flights{number}", {"dep": "float64", "airport": "str"}, time="left_at"),
+        evolve(WEATHER, name=f"weather{number}", source=seen),
+    )
+    view = FeatureView(name=f"windy{number}", entity=PLANE, source=source, features=[mean("wind_maximum_3h", over="1d"), columns("wind")])
+    made = FeatureSet(name=f"set{number}", features=[view])
+    store.apply([made])
+    for table, rows in ((f"flights{number}", flights([], [])), (f"weather{number}", winds([], []))):
+        store.workspace.tables.write(f"default/{table}", rows)
+    return made

@@ -106,12 +106,15 @@ class RowExpressions:
     def _computed(self, rows: pa.Table, text: str) -> pa.ChunkedArray:
         """What the expression makes of each row; a constant is repeated."""
         import polars as pl
+        from polars import selectors
 
         expression = _parsed(text)
         frame = pl.from_arrow(_without_zones(rows.select(_roots(text) or rows.column_names[:1])))
         assert isinstance(frame, pl.DataFrame)
         try:
-            column = frame.select(expression.alias("made")).to_series()
+            wide = frame.with_columns(selectors.integer().cast(pl.Int128))  # so that what passes 64 bits is seen and does not wrap around
+            column = wide.select(expression.alias("made")).to_series()
+            column = column.cast(pl.Int64) if column.dtype == pl.Int128 else column
         except pl.exceptions.PolarsError as error:
             fault = str(error).partition("\n")[0]
             raise SchemaError(f"{self.place}: the expression {text!r} fails on the table's rows: {fault}") from error

@@ -27,9 +27,9 @@ class JoinSource(Source):
 
     Parameters
     ----------
-    events
+    events_of
         The source of the events.
-    joined
+    uses
         Views, or parts of them, whose keys the events hold: `airport.using(keys={"airport": "origin"}, prefix="origin_")`.
     """
 
