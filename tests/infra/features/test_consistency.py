@@ -70,7 +70,9 @@ def test_values_that_only_one_side_has_are_missing_and_no_mismatch(served: Featu
         writer.push({"passed": events(4)})
     served.read("lateness", {"stop": STOPS}, 10 * HOUR_US)
     served.materialize("lateness", 11 * HOUR_US)
-    told = served.consistency("lateness", since=9 * HOUR_US).features["line"]
+    found = served.consistency("lateness", since=9 * HOUR_US)
+    assert "write what is pushed to the table" in advice(found)
+    told = found.features["line"]
     assert (told["compared"], told["missing_offline"], told["missing_online"], told["equal"]) == (3, 2, 0, 1)
 
 

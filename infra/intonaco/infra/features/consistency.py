@@ -19,9 +19,11 @@ from intonaco.infra.features.answer import NO_AGE, Answer
 from intonaco.infra.features.status import Status
 from intonaco.infra.lineage.cells import Cell, Cells
 
-__all__ = ["COUNTS", "Consistency", "compare"]
+__all__ = ["AGES", "COUNTS", "Consistency", "compare"]
 
 COUNTS = ("compared", "equal", "mismatch", "missing_online", "missing_offline")
+#: Counts of values that were older, or newer, online than the tables say.
+AGES = ("older", "newer")
 _SUMS = ("difference", "differences", "age_difference_s", "ages")
 _GREATEST = ("greatest_difference", "greatest_age_difference_s")
 _HOUR_US = duration("1h")
@@ -59,7 +61,10 @@ class Consistency:
     @property
     def features(self) -> dict[str, dict[str, float]]:
         """For each feature its counts, and mean and greatest absolute differences of values and ages."""
-        return {name: {**_totals(self.series, name), "not_yet": self.not_yet[name]} for name in self.not_yet}
+        rows: dict[str, list[Mapping[str, Any]]] = {name: [] for name in self.not_yet}
+        for row in self.series.to_pylist():
+            rows[row["feature"]].append(row)
+        return {name: {**_totals(rows[name]), "not_yet": self.not_yet[name]} for name in self.not_yet}
 
     @property
     def counts(self) -> dict[str, int]:
@@ -116,6 +121,7 @@ def _compared(feature: str, online: Answer, offline: Answer, at_us: NDArray[np.i
     difference = _difference(online.columns[feature], offline.columns[feature])[rows]
     same = (here & there & (difference == 0)) | (~here & ~there & (codes[0] == codes[1]))
     ages = _age_difference(online, offline, feature, len(at_us))[rows]
+    aged = {"older": ages > 0, "newer": ages < 0}
     flags = {
         "compared": np.ones(len(here), np.bool_),
         "equal": same,
@@ -123,11 +129,11 @@ def _compared(feature: str, online: Answer, offline: Answer, at_us: NDArray[np.i
         "missing_online": ~here & there,
         "missing_offline": here & ~there,
     }
-    counted = {name: np.bincount(places, found, len(starts)).astype(np.int64) for name, found in flags.items()}
+    counted = {name: np.bincount(places, found, len(starts)).astype(np.int64) for name, found in (flags | aged).items()}
     values = np.where(here & there & np.isfinite(difference), difference, np.nan)
     measured = {
         **_summed("difference", "differences", values, places, len(starts)),
-        **_summed("age_difference_s", "ages", ages, places, len(starts)),
+        **_summed("age_difference_s", "ages", np.abs(ages), places, len(starts)),
     }
     return _table({**counted, **measured}, feature, starts)
 
@@ -144,7 +150,7 @@ def _table(columns: Mapping[str, NDArray[Any]], feature: str, starts: NDArray[np
     def column(name: str, dtype: type) -> NDArray[Any]:
         return np.asarray(columns.get(name, np.zeros(len(starts))), dtype=dtype)
 
-    counts = {name: column(name, np.int64) for name in (*COUNTS, "differences", "ages")}
+    counts = {name: column(name, np.int64) for name in (*COUNTS, "differences", "ages", *AGES)}
     numbers = {name: column(name, np.float64) for name in ("difference", "age_difference_s", *_GREATEST)}
     return pa.table({"feature": pa.array([feature] * len(starts), pa.string()), "from_us": starts, **counts, **numbers})
 
@@ -172,16 +178,15 @@ def _listed(column: Column, row: int) -> list[Any]:
 
 
 def _age_difference(online: Answer, offline: Answer, feature: str, rows: int) -> Floats:
-    """How much older the online value is than it should be, as an absolute difference in seconds; NaN where an age is not known."""
+    """How much older the online value is than the tables say, in seconds, negative where it is newer; NaN where an age is not known."""
     if feature not in online.ages or feature not in offline.ages:
         return np.full(rows, np.nan)
     first, second = online.ages[feature], offline.ages[feature]
-    return np.where((first == NO_AGE) | (second == NO_AGE), np.nan, np.abs(first - second) / 1e6)
+    return np.where((first == NO_AGE) | (second == NO_AGE), np.nan, (first - second) / 1e6)
 
 
-def _totals(series: pa.Table, feature: str) -> dict[str, float]:
-    rows = [row for row in series.to_pylist() if row["feature"] == feature]
-    counts = {name: sum(row[name] for row in rows) for name in COUNTS}
+def _totals(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    counts = {name: sum(row[name] for row in rows) for name in (*COUNTS, *AGES)}
     means = {f"mean_{name}": _ratio(rows, name, count) for name, count in zip(_SUMS[::2], _SUMS[1::2], strict=True)}
     greatest = {name: max((row[name] for row in rows), default=0.0) for name in _GREATEST}
     return {**counts, **means, **greatest}

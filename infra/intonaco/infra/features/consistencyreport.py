@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from intonaco.infra.features.consistency import Consistency
+from intonaco.infra.features.consistency import AGES, Consistency
 from intonaco.infra.lineage.records import moment
 from intonaco.infra.lineage.report import Block, Chart, Metric, Report, Table, Text
 
@@ -34,15 +34,15 @@ def advice(found: Consistency) -> str:
 
 def _causes(found: Consistency) -> Iterator[str]:
     counts = found.counts
-    late = sum(told["mean_age_difference_s"] > 0 for told in found.features.values())
-    if late:
-        yield f"{late} features were older online than the tables say: materialize more often, or push events as they happen."
+    older, newer = (sum(told[name] > 0 for told in found.features.values()) for name in AGES)
+    if older:
+        yield f"{older} features were older online than the tables say: materialize more often, or push events as they happen."
+    if newer or counts["missing_offline"]:
+        yield "Events were known online that the tables lack: write what is pushed to the table, too."
     if counts["missing_online"]:
-        yield "Values are missing online: events reached the table but not the online store when the read was answered."
-    if counts["missing_offline"]:
-        yield "Values are missing offline: events were pushed online that never reached the table; write them there, too."
-    if counts["mismatch"] and not late:
-        yield "Values differ at equal ages: events came late, or were written to one place and not to the other."
+        yield "Values are missing online: their events reached the table, but not the online store when the read was answered."
+    if counts["mismatch"] and not (older or newer):
+        yield "Values differ: events came late, or were written to one place and not to the other."
 
 
 def _totals(found: Consistency) -> Iterator[Block]:
