@@ -23,6 +23,7 @@ from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.keyvalue import SupportsDeadline
 from intonaco.infra.storage.streams import SupportsTopics
 from intonaco.infra.testing.programs import free_port
+from intonaco.infra.workspace import Workspace
 
 pytest_plugins = ("intonaco.ext.redis.testing",)
 pytestmark = pytest.mark.slow
@@ -108,6 +109,19 @@ def test_a_server_that_keeps_nothing_is_used_by_who_accepts_that(tmp_path: Path)
         assert store.put([(b"k", 1, b"v")]) == 1
         assert store.get([b"k"]) == [(1, b"v")]
         assert "appendonly yes" in store.lacks()[Guarantee.DURABLE]
+
+
+def test_a_workspace_takes_a_server_that_keeps_nothing_unless_somebody_needs_more(tmp_path: Path) -> None:
+    with LocalRedis.start(tmp_path / "redis", settings={"appendonly": "no"}) as server:
+        with Workspace.open(tmp_path, overrides={"stores.keyvalue": f"{server.url}?durable=no"}) as workspace:
+            assert workspace.keyvalue.put([(b"k", 1, b"v")]) == 1
+            with pytest.raises(SettingsError, match="durable acknowledgements"):
+                workspace.require("the example", {"keyvalue": [Guarantee.DURABLE]})
+        with (
+            Workspace.open(tmp_path, overrides={"stores.keyvalue": server.url}) as workspace,
+            pytest.raises(SettingsError, match="durable=no"),
+        ):
+            _ = workspace.keyvalue
 
 
 def test_only_a_server_that_syncs_each_write_survives_its_machine(tmp_path: Path) -> None:

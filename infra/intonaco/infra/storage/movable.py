@@ -42,6 +42,10 @@ class Movable(Store):
         lacking: dict[Guarantee, str] = self.watch.current.lacks()
         return lacking
 
+    def waived(self) -> frozenset[Guarantee]:
+        waived: frozenset[Guarantee] = self.watch.current.waived()
+        return waived
+
     def close(self) -> None:
         self.watch.close()
 

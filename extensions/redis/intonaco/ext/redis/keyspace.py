@@ -91,6 +91,10 @@ class Keyspace:
         """The guarantees that the server does not keep."""
         return self.server.lacks(self.address.durable)
 
+    def waived(self) -> frozenset[Guarantee]:
+        """The guarantees that the URL does without."""
+        return frozenset({Guarantee.DURABLE} if self.address.durable == "no" else ())
+
     def close(self) -> None:
         """Close the connections."""
         self.connections.close()

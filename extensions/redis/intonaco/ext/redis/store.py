@@ -43,6 +43,8 @@ class RedisStore(KeyValueStore):
     not be whole goes in short parts. Of a put that fails because the connection is lost it is not known whether it was stored.
     """
 
+    apart_by = "prefix"
+
     keyspace: Keyspace
     _prefix: bytes = field(repr=False)
 
@@ -102,6 +104,9 @@ class RedisStore(KeyValueStore):
 
     def lacks(self) -> dict[Guarantee, str]:
         return self.keyspace.lacks()
+
+    def waived(self) -> frozenset[Guarantee]:
+        return self.keyspace.waived()
 
     def close(self) -> None:
         self.keyspace.close()

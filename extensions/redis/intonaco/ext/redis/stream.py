@@ -63,6 +63,8 @@ class RedisStream(Stream):
     may have been stored or not, and is not repeated.
     """
 
+    apart_by = "prefix"
+
     keyspace: Keyspace
 
     @classmethod
@@ -127,6 +129,9 @@ class RedisStream(Stream):
 
     def lacks(self) -> dict[Guarantee, str]:
         return self.keyspace.lacks()
+
+    def waived(self) -> frozenset[Guarantee]:
+        return self.keyspace.waived()
 
     def close(self) -> None:
         self.keyspace.close()
