@@ -1,17 +1,19 @@
 """What applying does to each definition, and how two versions of one differ."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from intonaco.core.errors import MissingError
 from intonaco.infra.features.entities import Entity
 from intonaco.infra.features.labels import Labels
 from intonaco.infra.features.meaning import Definition, function_meaning
 from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.views import FeatureView
+from intonaco.infra.storage.tables import TableStore
 
-__all__ = ["Action", "Step", "difference", "dropped"]
+__all__ = ["Action", "Step", "counted", "difference", "dropped"]
 
 Action = Literal["add", "same", "describe", "rename", "change", "gone"]
 
@@ -47,6 +49,20 @@ class Step:
     table: str = ""
     rows: int | None = None
     breaks: tuple[str, ...] = ()
+
+
+def counted(steps: Sequence[Step], tables: TableStore, project: str) -> list[Step]:
+    """The steps with the rows that new and changed views are to be materialized from; 0 of a table that is not there yet."""
+    built = [step.table if step.action in ("add", "change") and not step.was else "" for step in steps]
+    rows = {table: _rows(tables, f"{project}/{table}") for table in set(built) if table}
+    return [evolve(step, rows=rows[table]) if table else step for step, table in zip(steps, built, strict=True)]
+
+
+def _rows(tables: TableStore, table: str) -> int:
+    try:
+        return tables.snapshot(table).rows
+    except MissingError:
+        return 0
 
 
 def difference(old: Definition, new: Definition) -> str:

@@ -39,6 +39,7 @@ from intonaco.infra.features.rows import Rows, columns_table, plain_columns, pla
 from intonaco.infra.features.selection import Selection, select
 from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.sources import StreamSource
+from intonaco.infra.features.steps import counted
 from intonaco.infra.features.topics import Topic
 from intonaco.infra.features.training import answers, labelled_rows, training_set
 from intonaco.infra.features.views import FeatureView
@@ -72,7 +73,7 @@ class FeatureStore:
         complete
             Whether these are all that the project declares; only then can one be gone, or renamed.
         """
-        return self._counted(self.registry.plan(definitions, complete=complete))
+        return counted(self.registry.plan(definitions, complete=complete), self.workspace.tables, self.project)
 
     def apply(self, definitions: Iterable[Definition], *, complete: bool = False, force: bool = False) -> list[Step]:
         """Record definitions, all or none; a changed meaning makes a new version beside the one that is online.
@@ -82,20 +83,7 @@ class FeatureStore:
         RefusedError
             Somebody reads a feature that goes away, and `force` is not given.
         """
-        return self._counted(self.registry.apply(definitions, complete=complete, force=force))
-
-    def _counted(self, steps: list[Step]) -> list[Step]:
-        """The steps with the rows that new and changed views are to be materialized from."""
-        built = [step.table if step.kind == "view" and step.action in ("add", "change") and not step.was else "" for step in steps]
-        rows = {table: self._rows_of(table) for table in set(built) if table}
-        return [evolve(step, rows=rows[table]) if table else step for step, table in zip(steps, built, strict=True)]
-
-    def _rows_of(self, table: str) -> int:
-        """How many rows a table has; 0 if it is not there yet."""
-        try:
-            return self._snapshot(table, None).rows
-        except MissingError:
-            return 0
+        return counted(self.registry.apply(definitions, complete=complete, force=force), self.workspace.tables, self.project)
 
     def read_plan(self, given: FeatureSet | str) -> ReadPlan:
         """The compiled plan of an applied feature set."""
