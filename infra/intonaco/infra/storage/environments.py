@@ -21,6 +21,7 @@ __all__ = ["AGAIN", "STATE_KEY", "Environment", "acquire", "explained_lmdb", "re
 
 WRITER_TIMEOUT_S = 30.0
 _READERS = 1024
+_NEARLY_FULL_BYTES = 2**20
 #: Our own record in each environment: the format, and the transaction that wrote last.
 STATE_KEY = b"\x02state"
 _STATE = struct.Struct("<4sBQI")
@@ -219,6 +220,15 @@ def told(error: Exception, path: Path) -> IntonacoError:
         return UnavailableError(f"{where} has outgrown this process's map", hint="open it with the greater ?map_size_gb= that others use")
     if isinstance(error, _DAMAGED):
         return _damaged(path, str(error))
-    if os.strerror(errno.ENOSPC) in str(error):
+    if os.strerror(errno.ENOSPC) in str(error) or (os.strerror(errno.EIO) in str(error) and _is_full(path)):
         return UnavailableError(f"{where}: no space left on the disk; nothing of this was written", hint="free some space and repeat")
     return UnavailableError(f"{where} cannot be used: {error}")
+
+
+def _is_full(path: Path) -> bool:
+    """Whether the disk is: LMDB calls a write that was cut short an input/output error."""
+    try:
+        free = os.statvfs(path)
+    except OSError:
+        return False
+    return free.f_bavail * free.f_frsize < _NEARLY_FULL_BYTES
