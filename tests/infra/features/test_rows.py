@@ -151,6 +151,31 @@ def test_what_is_present_is_read_by_the_compiled_function_alone(keyvalue: KeyVal
         assert repr(read(keys, moment)) == repr(as_row(reader.read(given, np.array([moment])), 0)), moment
 
 
+@pytest.mark.parametrize("delay", [0, 4])
+def test_many_rows_that_are_merged_at_once_are_what_each_is(keyvalue: KeyValueStore, delay: int) -> None:
+    views = [view("things", THING, *USUAL, delay=delay)]
+    plan, moments = plan_of(*views), np.arange(30 + delay, 130)
+    reader = pushed(keyvalue, plan, views, events([3, *range(10, 30, 4), 29, 30]))
+    rows = len(moments)
+    many = reader.read({"name": np.array(["a"] * rows, dtype=object), "number": np.ones(rows, dtype=np.int64)}, moments)
+    for place, moment in enumerate(moments.tolist()):
+        assert repr(reader.row({"name": "a", "number": 1}, moment)) == repr(as_row(many, place)), moment
+
+
+@pytest.mark.parametrize("moment", [19, 20, 21, 35, 70])
+def test_columns_of_one_row_are_those_of_two(keyvalue: KeyValueStore, moment: int) -> None:
+    views = [view("things", THING, columns("real"), mean("real", over=[10, 40], hop=3, default=0.25), valid_for=40)]
+    plan = plan_of(*views)
+    reader = pushed(keyvalue, plan, views, events([3, 10, 19]))
+    one = reader.read({"name": np.array(["a"]), "number": np.array([1])}, np.array([moment]))
+    two = reader.read({"name": np.array(["a", "a"]), "number": np.array([1, 1])}, np.array([moment, moment]))
+    assert as_row(one, 0) == as_row(two, 0)
+    for column in one.columns.values():
+        assert isinstance(column, np.ndarray)
+        assert column.dtype == np.float64
+        assert column.shape == (1,)
+
+
 def test_request_columns_and_functions_stand_behind_the_views_features(keyvalue: KeyValueStore) -> None:
     views = [view("things", THING, columns("real", "text"))]
     request = [RequestColumn("delay"), RequestColumn("word", "str"), RequestColumn("hidden", is_feature=False)]

@@ -105,9 +105,11 @@ def as_us(at: datetime | np.datetime64 | int) -> int:
 
 def as_us_array(at: Any) -> NDArray[np.int64]:
     """Microseconds since 1970 of many moments: int64 as they are, or datetime64, or one moment."""
-    if isinstance(at, datetime | int | np.datetime64):
+    if not isinstance(at, np.ndarray) and isinstance(at, datetime | int | np.datetime64):
         return np.array([as_us(at)], dtype=np.int64)
     array = np.asarray(at)
+    if array.dtype == np.int64:
+        return array
     if array.dtype.kind == "M":
         return array.astype("datetime64[us]").astype(np.int64)
     if array.dtype.kind not in "iu":

@@ -15,6 +15,7 @@ from intonaco.infra.features.answer import Answer, complete
 from intonaco.infra.features.compiled import ODD, Keys, RowFunction, compile_keys, compile_row
 from intonaco.infra.features.fetching import Source
 from intonaco.infra.features.keys import entity_key
+from intonaco.infra.features.onerow import OneRow
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.row import Row
 from intonaco.infra.features.rowreader import RowReader
@@ -47,6 +48,7 @@ class OnlineReader:
     #: The features of one row: `row(keys, at_us, deadline_s=None)`, as `RowReader` says; much quicker than a `read` of one.
     row: RowFunction = field(init=False, repr=False)
     _source: Source = field(init=False, repr=False)
+    _one: OneRow | None = field(init=False, repr=False)
     _views_alone: bool = field(init=False, repr=False)
     _views: "tuple[_View, ...]" = field(init=False, repr=False)
 
@@ -54,6 +56,7 @@ class OnlineReader:
         prefix, readers = ViewReader.all_of(self.plan)
         self._source = Source(self.keyvalue, prefix)
         self._views = tuple(_View.of(reader) for reader in readers)
+        self._one = OneRow.of(self.plan, readers, self._source)
         read = tuple(output.name for view in self.plan.views for output in view.outputs)
         self._views_alone = read == self.plan.features.names
         self.row = self._first_row
@@ -102,27 +105,38 @@ class OnlineReader:
         """
         moments = as_us_array(at_us)
         rows = len(moments)
+        if rows == 1 and self._one is not None:
+            try:
+                single = self._one.read(columns, int(moments[0]), deadline_s)
+            except UnavailableError as error:
+                return self._without_store(error, columns, moments)
+            if single is not None:
+                return single
         keys, odd = self._views[0].keys(columns, rows) if len(self._views) == 1 else self._all_keys(columns, rows)
-        found, degraded = self._found(keys, odd, deadline_s)
-        answer = Answer(columns={}, statuses={}, degraded=degraded)
+        try:
+            stored = self._source.stored if deadline_s is None else self._source.within(deadline_s)
+            found = _spread(keys, stored) if odd else stored(cast("Sequence[bytes]", keys))
+        except UnavailableError as error:
+            return self._without_store(error, columns, moments)
+        return self._answered(found, columns, moments)
+
+    def _answered(self, found: Sequence[bytes | None], columns: Columns, moments: Ints, degraded: tuple[str, ...] = ()) -> Answer:
+        """The answer that what is stored gives, view after view."""
+        answer, rows = Answer(columns={}, statuses={}, degraded=degraded), len(moments)
         for number, view in enumerate(self._views):
             view.answer(found if len(self._views) == 1 else found[number * rows : (number + 1) * rows], moments, answer)
         return answer if self._views_alone else complete(self.plan, answer, columns, moments)
 
+    def _without_store(self, error: UnavailableError, columns: Columns, moments: Ints) -> Answer:
+        """What is answered, if anything, while the store is not."""
+        reason = self._source.failed(error)
+        if self.on_unavailable == "raise":
+            raise error
+        return self._answered([None] * (len(self._views) * len(moments)), columns, moments, (reason,))
+
     def _all_keys(self, columns: Columns, rows: int) -> tuple[Sequence[bytes | None], bool]:
         keys = [view.keys(columns, rows) for view in self._views]
         return list(chain.from_iterable(each for each, _ in keys)), any(odd for _, odd in keys)
-
-    def _found(self, keys: Sequence[bytes | None], odd: bool, deadline_s: float | None) -> tuple[Sequence[bytes | None], tuple[str, ...]]:
-        """What the store holds under these keys, of which some may be None if odd, and why it was not read."""
-        try:
-            stored = self._source.stored if deadline_s is None else self._source.within(deadline_s)
-            return (_spread(keys, stored) if odd else stored(cast("Sequence[bytes]", keys))), ()
-        except UnavailableError as error:
-            reason = self._source.failed(error)
-            if self.on_unavailable == "raise":
-                raise
-            return [None] * len(keys), (reason,)
 
 
 def _spread(keys: Sequence[bytes | None], stored: Stored) -> list[bytes | None]:

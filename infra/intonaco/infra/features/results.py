@@ -15,7 +15,7 @@ from intonaco.infra.features.folding import event_rows, joined, merge_hops, merg
 from intonaco.infra.features.layout import Aggregate
 from intonaco.infra.features.shape import ENDLESS, HEADER, LATEST, Entries, HopRows, Shape, States, holds_floats
 
-__all__ = ["Finalized", "finalized", "results"]
+__all__ = ["Finalized", "aggregates_at", "finalized", "results"]
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -30,19 +30,40 @@ def results(shape: Shape, entries: Entries) -> tuple[Ints, Bools, Ints, dict[int
     position as in `pending`, one that is a list its length.
     """
     count = len(entries.header)
-    words = np.full((count, shape.untils - HEADER), NEVER, dtype=np.int64)
-    nulls = np.ones(words.shape, dtype=np.bool_)
-    untils = np.full((count, 2 * len(shape.windows)), ENDLESS, dtype=np.int64)
+    words, nulls, untils = _blank(shape, count)
     _columns(shape, entries, words, nulls)
     lists: dict[int, Ints] = {}
     if shape.windows and len(entries.owners):
-        hops = merge_hops(shape, joined(entries.hops, event_rows(shape, entries.owners, entries.pending, shape.hops_us)))
+        hops = _with_pending(shape, entries)
         for number in range(len(shape.windows)):
-            inside = _inside(shape, number, entries.header[:, LATEST], hops)
+            inside = _inside(shape, number, entries.header[:, LATEST] + 1, hops)
             for later in (0, 1):
                 lists |= _window(shape, number, later, hops, inside, (words, nulls, untils))
                 inside = inside[np.diff(hops.groups[inside], prepend=-1) == 0]
     return words, nulls, untils, lists
+
+
+def aggregates_at(shape: Shape, entries: Entries, cuts: Ints) -> tuple[Ints, Bools, dict[int, Ints]]:
+    """Aggregates of entities as of cuts after their newest events: words, which of them are null, and the values of lists.
+
+    Shape (entities, results), of which columns are left out.
+    """
+    words, nulls, untils = _blank(shape, len(entries.header))
+    lists: dict[int, Ints] = {}
+    hops = _with_pending(shape, entries)
+    for number in range(len(shape.windows)):
+        lists |= _window(shape, number, 0, hops, _inside(shape, number, cuts, hops), (words, nulls, untils))
+    return words, nulls, lists
+
+
+def _blank(shape: Shape, count: int) -> tuple[Ints, Bools, Ints]:
+    words = np.full((count, shape.untils - HEADER), NEVER, dtype=np.int64)
+    return words, np.ones(words.shape, dtype=np.bool_), np.full((count, 2 * len(shape.windows)), ENDLESS, dtype=np.int64)
+
+
+def _with_pending(shape: Shape, entries: Entries) -> HopRows:
+    """All hops, those of pending events too."""
+    return merge_hops(shape, joined(entries.hops, event_rows(shape, entries.owners, entries.pending, shape.hops_us)))
 
 
 def _columns(shape: Shape, entries: Entries, words: Ints, nulls: Bools) -> None:
@@ -58,11 +79,11 @@ def _columns(shape: Shape, entries: Entries, words: Ints, nulls: Bools) -> None:
     words[entries.owners[first], : shape.columns] = values
 
 
-def _inside(shape: Shape, number: int, latest: Ints, hops: HopRows) -> NDArray[np.intp]:
-    """The hops that a window holds just after the newest event."""
+def _inside(shape: Shape, number: int, cuts: Ints, hops: HopRows) -> NDArray[np.intp]:
+    """The hops that a window holds as of each entity's cut."""
     over, hop = shape.windows[number]
     lists = shape.hops_us.index(hop)
-    firsts = tail(latest + 1, over, hop)
+    firsts = tail(cuts, over, hop)
     return np.flatnonzero((hops.groups % shape.lists == lists) & (hops.indices >= firsts[hops.groups // shape.lists]))
 
 

@@ -9,8 +9,10 @@ from attrs import define, field, frozen
 from numpy.typing import NDArray
 
 from intonaco.infra.compute.timeline import NEVER
+from intonaco.infra.features.entry import decode
 from intonaco.infra.features.layout import Aggregate, Kept
 from intonaco.infra.features.movedrows import MovedRows
+from intonaco.infra.features.results import aggregates_at
 from intonaco.infra.features.shape import HEADER, LATEST, NULLS, TAG, TEXTS, WORDS, holds_floats
 from intonaco.infra.features.viewreader import ViewReader, other_layout, result_of
 from intonaco.infra.storage.entries import VALUE
@@ -19,6 +21,8 @@ __all__ = ["Found", "ViewRows"]
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+#: Rows from which it is quicker to merge them all at once; with states that vary in length, two.
+_ENOUGH, _ENOUGH_VARYING = 24, 2
 _FLOAT = Struct("<d")
 _INTEGER = Struct("<q")
 _NAN = int.from_bytes(_FLOAT.pack(float("nan")), "little")
@@ -56,6 +60,7 @@ class ViewRows:
     reader: ViewReader
     _places: NDArray[np.intp] = field(init=False)
     _moved: MovedRows = field(init=False)
+    _enough: int = field(init=False)
     _size: int = field(init=False)
     _head: slice = field(init=False)
     _floats: Bools = field(init=False)
@@ -65,6 +70,7 @@ class ViewRows:
         shape = self.reader.shape
         self._places = np.array([HEADER + place for place in self.reader.wanted], dtype=np.intp)
         self._moved = MovedRows(self.reader)
+        self._enough = _ENOUGH_VARYING if shape.varying else _ENOUGH
         self._size = 8 * shape.head
         self._head = slice(VALUE.start, VALUE.start + self._size)
         self._floats = np.array([[holds_floats(kind)] for kind in self.reader.kinds], dtype=np.bool_)
@@ -89,13 +95,32 @@ class ViewRows:
         texts = {number: self._read(number, entries, words[number], head[WORDS]) for number in self._texts}
         nulls = moved_nulls or bool(head[NULLS].any())
         if alone.any():
-            newest = newest.copy()
+            newest, nulls = newest.copy(), True
+            before = at_us - self.reader.shape.layout.delay_us
+            together = alone & (newest < before)
+            if np.count_nonzero(together) >= self._enough:
+                self._merge(np.flatnonzero(together), entries, before, words, texts)
+                alone &= ~together
             for row in np.flatnonzero(alone).tolist():
                 values, newest[row] = self.reader.values(entries[row][VALUE], int(at_us[row]))
                 self._put(words, texts, row, values)
-                nulls = nulls or None in values
             seen = bool((newest != NEVER).all())
         return Found(words, texts, self._nulls(words, texts) if nulls else None, newest, seen)
+
+    def _merge(self, rows: NDArray[np.intp], entries: Sequence[bytes], before: Ints, words: Ints, texts: dict[int, list[Any]]) -> None:
+        """Put aggregates that have to be merged into the results of rows, all at once."""
+        shape = self.reader.shape
+        taken = decode(shape, [entries[row][VALUE] for row in rows.tolist()], [])
+        made, _, lists = aggregates_at(shape, taken, before[rows])
+        for slot, place in enumerate(self.reader.wanted):
+            if place in lists:
+                kind = self.reader.kinds[slot]
+                values = lists[place].view(np.float64) if isinstance(kind, Aggregate) and kind.floats else lists[place]
+                parts = np.split(values, np.cumsum(made[:, place])[:-1])
+                for row, part in zip(rows.tolist(), parts, strict=True):
+                    texts[slot][row] = tuple(part.tolist())
+            elif place >= shape.columns:
+                words[slot, rows] = made[:, place]
 
     def _read(self, number: int, entries: Sequence[bytes], words: Ints, sizes: Ints) -> list[Any]:
         """The values of a result that is a text or a list."""

@@ -1,0 +1,78 @@
+"""Columns of one row, read by the function that is compiled for rows: what servers ask for that take one request at a time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from attrs import define, field
+
+from intonaco.core.columns import Column, Columns
+from intonaco.core.errors import UnavailableError
+from intonaco.infra.features.answer import Answer
+from intonaco.infra.features.compiled import RowFunction, compile_row
+from intonaco.infra.features.fetching import Source
+from intonaco.infra.features.plan import ReadPlan
+from intonaco.infra.features.viewreader import ViewReader
+
+__all__ = ["OneRow"]
+
+
+@define(eq=False)
+class OneRow:
+    """Reads one row of a plan whose features all are floats of views, unless there is something unusual about it."""
+
+    names: tuple[str, ...]
+    inputs: tuple[str, ...]
+    views: int
+    _read: RowFunction = field(repr=False)
+
+    @classmethod
+    def of(cls, plan: ReadPlan, views: tuple[ViewReader, ...], source: Source) -> "OneRow | None":
+        """The reader of a plan; None if the plan is not such a one."""
+        outputs = [output for view in plan.views for output in view.outputs]
+        plain = all(output.dtype == "float64" and output.kind != "last_k" for output in outputs)
+        names = tuple(output.name for output in outputs)
+        if not outputs or not plain or names != plan.features.names:
+            return None
+        return cls(names, plan.inputs.names, len(views), compile_row(plan, views, source, _left))
+
+    def read(self, columns: Columns, at_us: int, deadline_s: float | None) -> Answer | None:
+        """The answer; None if it is left to those who read any rows.
+
+        Raises
+        ------
+        UnavailableError
+            The store did not answer.
+        """
+        given = _plain(columns, self.inputs)
+        row = self._read(given, at_us, deadline_s) if given is not None else None
+        if row is None:
+            return None
+        values, names = np.array(row.values, dtype=np.float64).reshape(-1, 1), self.names
+        if any(row.statuses):
+            statuses = dict(zip(names, np.array(row.statuses, dtype=np.uint8).reshape(-1, 1), strict=True))
+        else:
+            statuses = dict.fromkeys(names, np.zeros(1, dtype=np.uint8))
+        if self.views == 1:
+            ages = dict.fromkeys(names, np.array(row.ages[:1], dtype=np.int64))
+        else:
+            ages = dict(zip(names, np.array(row.ages, dtype=np.int64).reshape(-1, 1), strict=True))
+        return Answer(columns=dict(zip(names, values, strict=True)), statuses=statuses, ages=ages)
+
+
+def _plain(columns: Mapping[str, Column], names: tuple[str, ...]) -> dict[str, Any] | None:
+    """The one value of each column."""
+    given = {}
+    for name in names:
+        column = columns.get(name)
+        if not isinstance(column, np.ndarray) or column.dtype.kind not in "OUiub" or column.shape != (1,):
+            return None
+        given[name] = column.item()
+    return given
+
+
+def _left(*given: Any) -> Any:
+    """Leaves what is unusual to others; a store that did not answer is not to be asked again."""
+    if len(given) > 4 and isinstance(given[4], UnavailableError):
+        raise given[4]
+    return None
