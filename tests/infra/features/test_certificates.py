@@ -1,7 +1,7 @@
 """Certificates: views held to one answer on generated streams, and engines that are wrong found out by the smallest of them."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,9 +9,10 @@ import pytest
 from attrs import evolve
 
 from intonaco.core.errors import CorruptError, InvalidError, MissingError
+from intonaco.infra.compute.measures import KINDS
 from intonaco.infra.compute.polars import PolarsTableEngine
 from intonaco.infra.compute.tables import TableEngine, Windows
-from intonaco.infra.features.aggregates import columns, count, distinct, last, last_k, maximum, mean, quantile, sum_, variance
+from intonaco.infra.features.aggregates import columns, count, distinct, last, last_k, maximum, mean, quantile, sum_, variance, windows
 from intonaco.infra.features.certificates import certify
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.features.views import Entity, FeatureView, TableSource
@@ -48,9 +49,10 @@ class EarlyEngine(PolarsTableEngine):
         return super().window_aggregates(rows, at, early)
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> TableEngine:
-    return PolarsTableEngine(Workspace.open(tmp_path))
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TableEngine]:
+    with Workspace.open(tmp_path_factory.mktemp("certificates")) as workspace:
+        yield PolarsTableEngine(workspace)
 
 
 def test_a_view_of_every_kind_and_type_is_certified(engine: TableEngine) -> None:
@@ -58,6 +60,14 @@ def test_a_view_of_every_kind_and_type_is_certified(engine: TableEngine) -> None
     assert (certificate.passed, certificate.examples, certificate.difference) == (True, 40, "")
     assert (certificate.view, certificate.version) == ("arrivals", 3)
     assert {"python", "hypothesis", "numpy", "polars", "pyarrow", "intonaco-infra"} == set(certificate.libraries)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_view_of_one_aggregate_and_its_column_is_certified(engine: TableEngine, kind: str) -> None:
+    parameters = {"last_k": (2,), "distinct": (4,), "quantile": (0.5, 6)}.get(kind, ())
+    made = windows(kind, "seats", "1d", parameters=parameters)
+    view = evolve(VIEW, features=[*made, *columns("seats")], delay=0, valid_for=None)
+    assert certify(view, 1, engine, examples=30).difference == ""
 
 
 def test_an_engine_that_sees_too_early_is_found_out_by_one_event(tmp_path: Path) -> None:

@@ -151,6 +151,8 @@ def _move(source: PlanSource, number: int, view: ViewReader) -> None:
         delay = view.shape.layout.delay_us
         moved, before = source.constant(compile_moved(view)), f"at_us - {delay}" if delay else "at_us"
         source.add(f"        if {before} >= w{number}_{UNTIL}:")
+        nulls = f"w{number}_{NULLS}"  # those of columns stay
         source.add(
-            f"            {', '.join(names)}, w{number}_{NULLS} = {moved}(f{number}, {before}, w{number}_{LATEST}, {', '.join(names)})"
+            f"            {', '.join(names)}, null = {moved}(f{number}, {before}, w{number}_{LATEST}, {', '.join(names)})",
+            f"            {nulls} = {nulls} or null",
         )

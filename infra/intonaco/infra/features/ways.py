@@ -1,6 +1,7 @@
 """One stream of events by every way that features are made: in a batch, and by writes, read many rows and one row at a time."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -55,11 +56,22 @@ class Ways:
         first = _made(lambda: self._in_a_batch(plan, stream, moment))
         reader = OnlineReader(plan, self.keyvalue)
         written = _made(lambda: self._write(project, stream))
-        for way in (self._many, self._one_by_one):
-            found = _made(lambda way=way: written if isinstance(written, IntonacoError) else way(reader, stream, moment))  # type: ignore[misc]
-            told = _compared(first, found, stream, [feature.name for feature in self.view.features])
+        for name, way in (("online", self._many), ("online, one row at a time", self._one_by_one)):
+            found = written if isinstance(written, IntonacoError) else _made(partial(way, reader, stream, moment))
+            told = self._told(first, name, found, stream)
             if told:
                 return told
+        return ""
+
+    def _told(self, batch: Any, name: str, online: Any, stream: HardStream) -> str:
+        """Where a way differs from the batch, in words."""
+        refused = isinstance(batch, IntonacoError), isinstance(online, IntonacoError)
+        if any(refused):
+            return "" if all(refused) else f"in a batch {_outcome(batch)}, {name} {_outcome(online)}"
+        for key, left, right in zip(stream.keys, batch, online, strict=True):
+            for feature, one, other in zip(self.view.features, left, right, strict=True):
+                if one != other:
+                    return f"{feature.name} of {key}: in a batch {_cell(one)}, {name} {_cell(other)}"
         return ""
 
     def _moment(self, stream: HardStream) -> int:
@@ -102,18 +114,7 @@ def _made(make: Callable[[], Any]) -> Any:
         return error
 
 
-def _compared(batch: Any, online: Any, stream: HardStream, names: list[str]) -> str:
-    if isinstance(batch, IntonacoError) or isinstance(online, IntonacoError):
-        both = isinstance(batch, IntonacoError) and isinstance(online, IntonacoError)
-        return "" if both else f"in a batch {_told(batch)}, online {_told(online)}"
-    for key, left, right in zip(stream.keys, batch, online, strict=True):
-        for name, one, other in zip(names, left, right, strict=True):
-            if one != other:
-                return f"{name} of {key}: in a batch {_cell(one)}, online {_cell(other)}"
-    return ""
-
-
-def _told(found: Any) -> str:
+def _outcome(found: Any) -> str:
     return f"refused ({found})" if isinstance(found, IntonacoError) else "answered"
 
 
