@@ -76,6 +76,16 @@ def test_a_view_tells_statistics_readers_freshness_and_the_last_verdicts(ask: As
     assert [each["tags"] for each in told["features"]] == [[], ["private"]]
 
 
+def test_personal_data_of_bad_rows_are_in_no_message_verdict_or_alert(ask: Ask, run: Run, root: Path) -> None:
+    (root / "bad.csv").write_text(EVENTS + "c,2024-01-02T03:00:00Z,9999.5,Lovelace\n")
+    code, out, err = run("tables", "ingest", "passed", str(root / "bad.csv"))
+    assert code == 0
+    _, shown, _ = run("features", "show", "delays")
+    logs = "".join(path.read_text() for path in (root / ".intonaco" / "log").glob("*"))
+    assert "***" in out
+    assert "Lovelace" not in out + err + shown + logs
+
+
 def test_personal_data_are_on_no_page_and_in_no_statistics(ask: Ask, run: Run, root: Path) -> None:
     ingest(ask, root, EVENTS)
     materialize(ask)

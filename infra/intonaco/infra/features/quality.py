@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from intonaco.infra.features.sources import QuerySource
 from intonaco.infra.features.views import FeatureView
+from intonaco.infra.storage.arrowtypes import PRIVATE
 from intonaco.infra.storage.checks import Check
 from intonaco.infra.storage.expectations import Expectation, as_expectations
 from intonaco.infra.storage.gates import Gate
@@ -21,25 +22,26 @@ __all__ = ["gates", "table_gate", "view_gate"]
 
 def gates(workspace: "Workspace", project: str, views: Iterable[FeatureView], by: str) -> dict[str, Gate]:
     """For each table that views read, a gate with all that they expect of its rows; none for tables of which nothing is expected."""
-    wanted: dict[str, list[Expectation]] = {}
+    by_table: dict[str, list[FeatureView]] = {}
     for view in views:
-        held = wanted.setdefault(view.source.table, [])
-        held += [each for each in _of_rows(view) if each not in held]
-    return {table: _gate(workspace, project, table, held, by) for table, held in wanted.items() if held}
+        by_table.setdefault(view.source.table, []).append(view)
+    found = {table: table_gate(workspace, project, table, some, by) for table, some in by_table.items()}
+    return {table: gate for table, gate in found.items() if gate.expectations}
 
 
 def table_gate(
     workspace: "Workspace", project: str, table: str, views: Iterable[FeatureView], by: str, also: Iterable[Check | Expectation] = ()
 ) -> Gate:
     """The gate of one table: what the views that read it expect, and what is expected beside."""
-    held = [each for view in views if view.source.table == table for each in _of_rows(view)]
-    return _gate(workspace, project, table, list(dict.fromkeys([*as_expectations(also), *held])), by)
+    readers = [view for view in views if view.source.table == table]
+    held = dict.fromkeys([*as_expectations(also), *(each for view in readers for each in _of_rows(view))])
+    return _gate(workspace, f"{project}/{table}", held, readers, by)
 
 
 def view_gate(workspace: "Workspace", project: str, view: FeatureView, version: int) -> Gate:
     """The gate of events as a view sees them: what it expects of the columns that it uses."""
     held = [each for each in view.expectations if set(each.check.names) <= set(view.used)]
-    return _gate(workspace, project, view.source.table, held, f"materialize {view.name}@{version}")
+    return _gate(workspace, f"{project}/{view.source.table}", held, [view], f"materialize {view.name}@{version}")
 
 
 def _of_rows(view: FeatureView) -> list[Expectation]:
@@ -48,5 +50,7 @@ def _of_rows(view: FeatureView) -> list[Expectation]:
     return [each for each in view.expectations if not computed & set(each.check.names)]
 
 
-def _gate(workspace: "Workspace", project: str, table: str, held: list[Expectation], by: str) -> Gate:
-    return Gate(workspace.tables, f"{project}/{table}", held, by=by, stream=workspace.stream if held else None)
+def _gate(workspace: "Workspace", table: str, held: Iterable[Expectation], views: Iterable[FeatureView], by: str) -> Gate:
+    private = frozenset(each.name for view in views for each in view.source.columns if PRIVATE in each.tags)
+    expected = tuple(held)
+    return Gate(workspace.tables, table, expected, by=by, stream=workspace.stream if expected else None, hidden=private)

@@ -77,7 +77,7 @@ def _print_json(answer: Answer) -> None:
 
 def _print_page(answer: Answer) -> None:
     for line in answer.lines:
-        click.echo(line)
+        click.echo(_printable(line))
     if answer.picture:
         click.echo(answer.picture)
     if answer.rows:
@@ -104,4 +104,9 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return _printable(text).replace("\n", "\N{REPLACEMENT CHARACTER}")
+
+
+def _printable(text: str) -> str:
+    """Without characters that steer a terminal, but the ends of lines."""
+    return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,7 +1,7 @@
 """Quality checks: what must hold for rows before they are committed."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -229,10 +229,12 @@ def tried(check: Check, data: pa.Table, table: str) -> "NDArray[np.bool_]":
         raise SchemaError(f"{check} cannot be tried on {table}: {error}") from error
 
 
-def violated(table: str, data: pa.Table, check: Check, bad: "NDArray[np.bool_]") -> str:
-    """How many rows violate a check, and the first of them, without personal data."""
+def violated(table: str, data: pa.Table, check: Check, bad: "NDArray[np.bool_]", hidden: Collection[str] = ()) -> str:
+    """How many rows violate a check, and the first of them, without personal data and what these columns hold."""
     first = int(bad.argmax())
-    row = {each.name: "***" if is_private(each) else data[each.name][first].as_py() for each in list(data.schema)[:8]}
+    row = {
+        each.name: "***" if is_private(each) or each.name in hidden else data[each.name][first].as_py() for each in list(data.schema)[:8]
+    }
     return f"{int(bad.sum())} of {len(bad)} rows for {table} violate {check}; the first is row {first}: {row}"
 
 

@@ -1,6 +1,6 @@
 """Expectations: checks with what is to happen where rows violate them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -94,15 +94,21 @@ class Finding:
         return self.expectation.mode
 
 
-def findings(expectations: Sequence[Expectation], data: pa.Table, table: str, at_us: int) -> list[Finding]:
-    """How rows do on each expectation at a moment; SchemaError for a check that these columns cannot be held to."""
-    return [_found(each, data, table, at_us) for each in expectations]
+def findings(expectations: Sequence[Expectation], data: pa.Table, table: str, at_us: int, hidden: Collection[str] = ()) -> list[Finding]:
+    """How rows do on each expectation at a moment; SchemaError for a check that these columns cannot be held to.
+
+    Parameters
+    ----------
+    hidden
+        Columns whose values no text shows.
+    """
+    return [_found(each, data, table, at_us, hidden) for each in expectations]
 
 
-def _found(expectation: Expectation, data: pa.Table, table: str, at_us: int) -> Finding:
+def _found(expectation: Expectation, data: pa.Table, table: str, at_us: int, hidden: Collection[str]) -> Finding:
     check = expectation.check.as_of(at_us)
     bad = tried(check, data, table)
-    text = violated(table, data, check, bad) if bad.any() else ""
+    text = violated(table, data, check, bad, hidden) if bad.any() else ""
     return Finding(expectation=expectation, bad=bad, value=check.measured(data, bad), text=text)
 
 

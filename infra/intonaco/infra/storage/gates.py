@@ -69,6 +69,8 @@ class Gate:
         Whose rows they are, as bad ones tell: `tables ingest`, `view delays@1`.
     stream
         Takes a record of every verdict; None records nothing.
+    hidden
+        Columns whose values no message shows, beside those that the rows themselves declare private.
     """
 
     tables: TableStore = field(repr=False)
@@ -76,6 +78,7 @@ class Gate:
     expectations: tuple[Expectation, ...] = field(converter=as_expectations)
     by: str = field(default="", kw_only=True)
     stream: Stream | None = field(default=None, repr=False, kw_only=True)
+    hidden: frozenset[str] = field(default=frozenset(), kw_only=True)
 
     def admit(self, data: pa.Table, *, at_us: int | None = None, keep_bad: bool = False) -> Admitted:
         """The rows that pass at a moment, now by default.
@@ -96,7 +99,7 @@ class Gate:
         if not self.expectations or not data.num_rows:
             return Admitted(rows=data)
         moment = time.time_ns() // 1000 if at_us is None else at_us
-        found = findings(self.expectations, data, self.table, moment)
+        found = findings(self.expectations, data, self.table, moment, self.hidden)
         bad = [each for each in found if not each.holds and each.mode != "warn"]
         kept = keep_aside(self.tables, self.table, data, bad, at_us=moment, by=self.by)
         self._record(found, moment)
@@ -112,7 +115,8 @@ class Gate:
         For streams, whose bad records go to the dead letters one by one, so that the others go on.
         """
         alone = [each for each in self.expectations if each.check.alone and each.mode != "warn"]
-        found = findings(alone, data, self.table, time.time_ns() // 1000 if at_us is None else at_us) if alone else []
+        moment = time.time_ns() // 1000 if at_us is None else at_us
+        found = findings(alone, data, self.table, moment, self.hidden) if alone else []
         bad = np.flatnonzero(np.logical_or.reduce([each.bad for each in found])) if found else ()
         return {int(row): "; ".join(f"it violates {each.expectation.check}" for each in found if each.bad[row]) for row in bad}
 
