@@ -11,11 +11,11 @@ from struct import Struct, error
 from intonaco.core.errors import UnavailableError
 from intonaco.infra.features.fetching import Source
 from intonaco.infra.features.keys import entity_key, pack_length
-from intonaco.infra.features.movedrow import compile_moved
+from intonaco.infra.features.movedrow import add_moves, later_words, moved_words
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.plansource import PlanSource
 from intonaco.infra.features.row import Row
-from intonaco.infra.features.shape import HEADER, LATEST, NULLS, TAG, TEXTS, UNTIL, WORDS, holds_floats
+from intonaco.infra.features.shape import HEADER, LATEST, NULLS, TAG, TEXTS, WORDS, holds_floats
 from intonaco.infra.features.status import Status
 from intonaco.infra.features.valuesource import ValueSource, values_of
 from intonaco.infra.features.viewreader import ViewReader
@@ -116,7 +116,8 @@ def _answer(source: PlanSource, plan: ReadPlan, views: Sequence[ViewReader]) -> 
         ages += [f"a{number}"] * len(view.plan.outputs)
     source.add(f"        if not ({' and '.join(conditions)}):", "            return careful(keys, at_us, deadline_s, found)")
     for number, view in enumerate(views):
-        _move(source, number, view)
+        if len(view.windows) > view.windows.count(-1):
+            add_moves(source, view, number)
     source.add(f"        if {' or '.join(f'w{number}_{NULLS}' for number in range(len(views)))}:")
     present, codes = source.constant((int(Status.present),) * len(made)), f"({', '.join(each.code for each in made)},)"
     whole = tuple(output.name for view in views for output in view.plan.outputs) == plan.features.names
@@ -128,12 +129,11 @@ def _answer(source: PlanSource, plan: ReadPlan, views: Sequence[ViewReader]) -> 
 
 def _unpack(source: PlanSource, number: int, view: ViewReader) -> list[str]:
     """Conditions under which a view's results are the values, once the line is added that takes its entry apart."""
-    words = {TAG, LATEST, NULLS, *(HEADER + place for place in view.wanted)}
-    if any(window >= 0 for window in view.windows):
-        words.add(UNTIL)
+    words = {TAG, LATEST, NULLS, *(HEADER + place for place in view.wanted), *moved_words(view)}
     if any(output.dtype in TEXTS or output.kind == "last_k" for output in view.plan.outputs):
         words.add(WORDS)
-    floats = {HEADER + place for place, kind in zip(view.wanted, view.kinds, strict=True) if holds_floats(kind)}
+    floating = [slot for slot, kind in enumerate(view.kinds) if holds_floats(kind)]
+    floats = {HEADER + view.wanted[slot] for slot in floating} | {later[slot] for slot in floating if slot in (later := later_words(view))}
     letters = ["8x" if word not in words else "d" if word in floats else "q" for word in range(max(words) + 1)]
     unpack = source.constant(Struct(f"<{VALUE.start}x" + "".join(letters)).unpack_from)
     source.add(f"        {''.join(f'w{number}_{word}, ' for word in sorted(words))}= {unpack}(f{number})")
@@ -142,17 +142,3 @@ def _unpack(source: PlanSource, number: int, view: ViewReader) -> list[str]:
     conditions = [f"w{number}_{TAG} == {view.shape.tag}", f"a{number} > {delay}"]
     limits = [limit for output in view.plan.outputs if (limit := view.plan.limit_us(output)) is not None]
     return conditions + ([f"a{number} <= {min(limits)}"] if limits else [])
-
-
-def _move(source: PlanSource, number: int, view: ViewReader) -> None:
-    """Lines that merge windows anew where they moved on."""
-    names = [f"w{number}_{HEADER + place}" for place, window in zip(view.wanted, view.windows, strict=True) if window >= 0]
-    if names:
-        delay = view.shape.layout.delay_us
-        moved, before = source.constant(compile_moved(view)), f"at_us - {delay}" if delay else "at_us"
-        source.add(f"        if {before} >= w{number}_{UNTIL}:")
-        nulls = f"w{number}_{NULLS}"  # those of columns stay
-        source.add(
-            f"            {', '.join(names)}, null = {moved}(f{number}, {before}, w{number}_{LATEST}, {', '.join(names)})",
-            f"            {nulls} = {nulls} or null",
-        )

@@ -1,73 +1,71 @@
-"""Functions written for one view: windows of one entry that lost hops since the newest event."""
+"""Source for windows of one entry that lost hops since the newest event."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from struct import Struct
 
 from intonaco.infra.features.layout import Aggregate
 from intonaco.infra.features.plansource import PlanSource
-from intonaco.infra.features.shape import LATER_NULLS, PENDING, holds_floats
+from intonaco.infra.features.shape import HEADER, LATER_NULLS, LATEST, NULLS, PENDING, UNTIL
 from intonaco.infra.features.viewreader import ViewReader
-from intonaco.infra.storage.entries import VALUE
 
-__all__ = ["ADDED", "Moved", "compile_moved"]
+__all__ = ["ADDED", "add_moves", "later_words", "moved_words"]
 
-#: (what is stored, cut, newest event time, the view's windows as the entry tells) -> the same as of the cut, and whether one may be
-#: null; raises KeyError if it cannot.
-Moved = Callable[..., Sequence[float | int]]
+#: (an entry, cut, newest event time) -> the aggregates of a window; raises KeyError if it cannot.
+More = Callable[..., Sequence[float | int]]
 #: Aggregates that a difference of running sums gives.
 ADDED = ("count", "sum", "mean")
 
 
-def compile_moved(view: ViewReader) -> Moved:
-    """The function that merges windows anew where they moved on: of counts, sums and means, and where no more than one event waits."""
-    shape, source = view.shape, PlanSource({"VALUE": VALUE})
-    names = [f"v{number}" for number, window in enumerate(view.windows) if window >= 0]
-    windows = sorted({window for window in view.windows if window >= 0})
-    source.add(f"def moved(stored, before, latest, {', '.join(names)}):")
-    given = {shape.later + place - shape.columns: f"l{slot}" for slot, place in enumerate(view.wanted) if view.windows[slot] >= 0}
-    given |= {LATER_NULLS: "nulls"} | {shape.untils + window: f"u{window}" for window in windows}
-    given |= {shape.untils + len(shape.windows) + window: f"w{window}" for window in windows}
-    source.add(_unpacked(source, view, given, VALUE.start))
-    for window in windows:
-        source.add(f"    if before < u{window}:", "        pass", f"    elif before < w{window}:")
-        for slot in _slots(view, window):
-            source.add(f"        v{slot} = l{slot}")
-        more, left = source.constant(_compile_more(view, window)), "".join(f"v{slot}, " for slot in _slots(view, window))
-        source.add("    else:", "        nulls = 1", f"        {left}= {more}(stored[VALUE], before, latest)")
-    source.add(f"    return ({', '.join(names)}, nulls)")
-    return source.function("moved")
+def moved_words(view: ViewReader) -> list[int]:
+    """Words of an entry's head that tell of windows that moved on."""
+    shape, windows = view.shape, sorted({window for window in view.windows if window >= 0})
+    untils = [shape.untils + window + later for window in windows for later in (0, len(shape.windows))]
+    return [UNTIL, LATER_NULLS, *untils, *later_words(view).values()] if windows else []
 
 
-def _slots(view: ViewReader, window: int) -> list[int]:
-    return [slot for slot, each in enumerate(view.windows) if each == window]
+def later_words(view: ViewReader) -> dict[int, int]:
+    """For each of the wanted results that is an aggregate the word that tells what it is later."""
+    first = view.shape.later - view.shape.columns
+    return {slot: first + place for slot, place in enumerate(view.wanted) if view.windows[slot] >= 0}
 
 
-def _unpacked(source: PlanSource, view: ViewReader, given: Mapping[int, str], before: int) -> str:
-    """A line that names words of an entry's head, which so many bytes stand before."""
-    floats = {
-        view.shape.later + place - view.shape.columns for place, kind in zip(view.wanted, view.kinds, strict=True) if holds_floats(kind)
-    }
-    letters = ["8x" if word not in given else "d" if word in floats else "q" for word in range(max(given) + 1)]
-    unpack = source.constant(Struct(f"<{before}x" + "".join(letters)).unpack_from)
-    return f"    {''.join(given[word] + ', ' for word in sorted(given))}= {unpack}(stored)"
+def add_moves(source: PlanSource, view: ViewReader, number: int) -> None:
+    """Lines that put what windows are in place of what they were, where they moved on; of words `w{number}_{word}`."""
+    shape, later = view.shape, later_words(view)
+    before = f"at_us - {shape.layout.delay_us}" if shape.layout.delay_us else "at_us"
+    source.add(
+        f"        if {before} >= w{number}_{UNTIL}:", f"            w{number}_{NULLS} = w{number}_{NULLS} or w{number}_{LATER_NULLS}"
+    )
+    for window in sorted(set(view.windows) - {-1}):
+        slots = {slot: f"w{number}_{HEADER + view.wanted[slot]}" for slot in later if view.windows[slot] == window}
+        until = shape.untils + window
+        source.add(f"            if {before} >= w{number}_{until}:")
+        source.add(f"                if {before} < w{number}_{until + len(shape.windows)}:")
+        source.add(*(f"                    {name} = w{number}_{later[slot]}" for slot, name in slots.items()))
+        source.add("                else:", f"                    w{number}_{NULLS} = 1")
+        more = source.constant(_compile_more(view, window))
+        source.add(
+            f"                    {''.join(f'{name}, ' for name in slots.values())}= {more}(f{number}[VALUE], {before}, w{number}_{LATEST})"
+        )
 
 
-def _compile_more(view: ViewReader, window: int) -> Callable[..., Sequence[float | int]]:
+def _compile_more(view: ViewReader, window: int) -> More:
     """The function that merges what is left of a window."""
     shape, source = view.shape, PlanSource()
-    source.add("def more(stored, before, latest):")
+    source.add("def more(entry, before, latest):")
     counts = [f"n{number}" for number in range(shape.lists)]
     prepared = [f"p{number}" for number in range(len(shape.layout.measures))]
     given = {PENDING: "pending"} | dict(enumerate([*counts, "created", *prepared], start=shape.counts))
-    source.add(_unpacked(source, view, given, 0))
-    source.add("    if pending != 1:", "        raise KeyError", "    words = memoryview(stored).cast('q')")
+    unpack = source.constant(Struct("<" + "".join("q" if word in given else "8x" for word in range(shape.head))).unpack_from)
+    source.add(f"    {''.join(given[word] + ', ' for word in sorted(given))}= {unpack}(entry)")
+    source.add("    if pending != 1:", "        raise KeyError", "    words = memoryview(entry).cast('q')")
     ends = [str(shape.head), *(f"e{number}" for number in range(shape.lists))]
     for number, count in enumerate(counts):
         source.add(f"    e{number} = {ends[number]} + {count}")
     source.add(f"    total = {ends[-1]} - {shape.head}")
     _window(source, view, window, ends)
-    source.add(f"    return ({''.join(f'v{slot}, ' for slot in _slots(view, window))})")
+    source.add(f"    return ({''.join(f'v{slot}, ' for slot, each in enumerate(view.windows) if each == window)})")
     return source.function("more")
 
 
