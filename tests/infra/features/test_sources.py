@@ -185,7 +185,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FeatureStore]:
         yield store
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.lists(st.integers(0, 40), max_size=12),
     st.lists(st.tuples(st.integers(0, 40), st.integers(-5, 5)), max_size=12),

@@ -2,10 +2,14 @@
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+
+from intonaco.infra.workspace import Workspace
 
 Ask = Callable[..., tuple[int, dict[str, Any]]]
 Run = Callable[..., tuple[int, str, str]]
@@ -208,3 +212,26 @@ def test_a_table_without_its_time_column_is_refused_before_anything_is_written(a
     assert "lacks the column 'then', the time of its events" in answer["error"]["message"]
     code, read = ask("features", "get", "lateness", "--keys", json.dumps(ROWS[:1]), "--at", "2024-01-01T01:00:00Z")
     assert (code, read["rows"][0]["features"]["late_mean_1h"]["status"]) == (0, "missing")
+
+
+def test_decimals_are_told_as_texts_that_lose_no_digit(ask: Ask, root: Path) -> None:
+    (root / "intonaco.toml").write_text('definitions = ["definitions"]\n')
+    (root / "definitions.py").write_text(
+        "from intonaco.infra.features.definitions import *\n"
+        'sales = TableSource("sales", {"price": "decimal(20,2)"}, time="when")\n'
+        'features = [columns("price"), sum_("price", over="1d", name="total")]\n'
+        'view = FeatureView(name="sales", entity=Entity("shop", {"shop": "str"}), source=sales, features=features)\n'
+        'DEFINITIONS = [FeatureSet(name="shops", features=[view])]\n'
+    )
+    prices = pa.array([Decimal("90071992547409.93"), Decimal("0.10")], pa.decimal128(20, 2))
+    when = pa.array([1, 2], pa.timestamp("us", tz="UTC"))
+    with Workspace.open(root) as workspace:
+        workspace.tables.write("default/sales", pa.table({"shop": ["a", "a"], "when": when, "price": prices}))
+    assert ask("features", "apply")[0] == 0
+    assert ask("features", "materialize", "sales", "--until", "1970-01-01T00:01:00Z")[0] == 0
+    for place in ((), ("--offline",)):
+        code, read = ask("features", "get", "shops", "--keys", '{"shop": "a"}', "--at", "1970-01-01T00:01:00Z", *place)
+        assert (code, {name: each["value"] for name, each in read["rows"][0]["features"].items()}) == (
+            0,
+            {"price": "0.10", "total": "90071992547410.03"},
+        )
