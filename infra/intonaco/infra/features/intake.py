@@ -10,7 +10,7 @@ from attrs import define, evolve, field
 from intonaco.infra.compute.batchchecks import Fresh
 from intonaco.infra.compute.timeline import duration_text
 from intonaco.infra.features.quality import view_gate
-from intonaco.infra.features.statistics import add_statistics, statistics_table
+from intonaco.infra.features.statistics import Counting, statistics_table
 from intonaco.infra.features.views import FeatureView
 from intonaco.infra.storage.gates import Gate
 from intonaco.infra.storage.tables import Snapshot
@@ -28,7 +28,11 @@ class Intake:
     workspace: "Workspace" = field(repr=False)
     project: str
     _warnings: dict[str, list[str]] = field(factory=dict, init=False)
+    _counting: Counting = field(init=False, repr=False)
     _gates: dict[tuple[str, int], Gate] = field(factory=dict, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._counting = Counting(self.workspace.tables)
 
     def look(self, view: FeatureView, version: int, place: str, events: pa.Table, sequence: int) -> None:
         """Hold the events of a piece to what the view expects of each of them, and add their statistics.
@@ -45,7 +49,7 @@ class Intake:
         told = self._gate(view, version).admit(events, keep_bad=True).warnings
         self._warnings.setdefault(view.name, []).extend(told)
         table = statistics_table(self.project, view.name, version)
-        add_statistics(self.workspace.tables, table, view, events, f"{table}#{place} {sequence}")
+        self._counting.add(table, view, events, f"{table}#{place} {sequence}")
 
     def freshness(self, view: FeatureView, snapshot: Snapshot, at_us: int) -> None:
         """Tell where the newest event of the whole table is older, as of the moment of a materialization, than a view expects."""

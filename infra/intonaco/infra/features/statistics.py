@@ -3,12 +3,13 @@
 What is stored are summaries that merge, so that pieces and days add up, whatever their order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from attrs import field, frozen
+from attrs import define, field, frozen
+from numpy.typing import NDArray
 
 from intonaco.core.errors import MissingError
 from intonaco.infra.compute.arrays import times
@@ -18,7 +19,7 @@ from intonaco.infra.features.views import FeatureView
 from intonaco.infra.storage.arrowtypes import PRIVATE
 from intonaco.infra.storage.tables import TableStore
 
-__all__ = ["DAY_US", "Statistics", "add_statistics", "statistics", "statistics_table"]
+__all__ = ["DAY_US", "Counting", "Statistics", "statistics", "statistics_table"]
 
 DAY_US = duration("1d")
 _NOTHING: Mapping[str, object] = {"mean": 0.0, "squares": 0.0, "least": float("inf"), "greatest": float("-inf")}
@@ -30,14 +31,42 @@ def statistics_table(project: str, view: str, version: int) -> str:
     return f"{project}/features.{view}.v{version}.statistics"
 
 
-def add_statistics(tables: TableStore, table: str, view: FeatureView, events: pa.Table, token: str) -> None:
-    """Add the summaries of events that are stored; events that come again under the same token are counted once."""
-    moments, timed = times(events, view.source.time, "the events")
-    columns = _columns(view)
-    if not columns or not timed.any():
-        return
-    held, days = (events, moments) if timed.all() else (events.filter(pa.array(timed)), moments[timed])
-    tables.write(table, _discreet(summaries(held, columns, days // DAY_US), view), token=token)
+@define(eq=False)
+class Counting:
+    """Summarizes the columns of events by day; a column that several views share is looked at once."""
+
+    tables: TableStore = field(repr=False)
+    _moments: pa.ChunkedArray | None = field(default=None, init=False, repr=False)
+    _known: dict[tuple[object, ...], tuple[pa.ChunkedArray, pa.Table]] = field(factory=dict, init=False, repr=False)
+
+    def add(self, table: str, view: FeatureView, events: pa.Table, token: str) -> None:
+        """Add the summaries of events that are stored; events that come again under the same token are counted once."""
+        moments, timed = times(events, view.source.time, "the events")
+        columns = dict.fromkeys(feature.column for feature in view.features if feature.column)
+        if not columns or not timed.any():
+            return
+        self._look(events[view.source.time])
+        held, days = (events, moments // DAY_US) if timed.all() else (events.filter(pa.array(timed)), moments[timed] // DAY_US)
+        found = pa.concat_tables([self._summarized(held, name, days) for name in columns])
+        self.tables.write(table, _discreet(found, view), token=token)
+
+    def _look(self, moments: pa.ChunkedArray) -> None:
+        """Forget what is known of other events."""
+        if self._moments is None or _place(moments) != _place(self._moments):
+            self._moments = moments
+            self._known.clear()
+
+    def _summarized(self, events: pa.Table, name: str, days: NDArray[np.int64]) -> pa.Table:
+        """The summaries of a column; while they are known it is held, as the times are, so that its place in memory names it."""
+        key = (name, *_place(events[name]))
+        if key not in self._known:
+            self._known[key] = events[name], summaries(events, [name], days)
+        return self._known[key][1]
+
+
+def _place(column: pa.ChunkedArray) -> tuple[object, ...]:
+    """Where the values of a column lie in memory."""
+    return tuple((chunk.offset, len(chunk), *(each and each.address for each in chunk.buffers())) for chunk in column.chunks)
 
 
 def _discreet(rows: pa.Table, view: FeatureView) -> pa.Table:
@@ -48,10 +77,6 @@ def _discreet(rows: pa.Table, view: FeatureView) -> pa.Table:
         return rows
     told = [{**row, **(_HIDDEN if hide else {})} for row, hide in zip(rows.to_pylist(), hidden.to_pylist(), strict=True)]
     return pa.Table.from_pylist(told, schema=rows.schema)
-
-
-def _columns(view: FeatureView) -> Sequence[str]:
-    return tuple(dict.fromkeys(feature.column for feature in view.features if feature.column))
 
 
 @frozen(kw_only=True, eq=False)
