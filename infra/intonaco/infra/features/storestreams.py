@@ -1,0 +1,78 @@
+"""Features of streams: events appended to topics, and what consumes them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from intonaco.core.columns import Columns
+from intonaco.core.errors import InvalidError, MissingError
+from intonaco.core.schema import suggestion
+from intonaco.infra.features.consumer import StreamConsumer
+from intonaco.infra.features.deadletters import DeadLetter, DeadLetters
+from intonaco.infra.features.rows import columns_table
+from intonaco.infra.features.sets import FeatureSet
+from intonaco.infra.features.sources import StreamSource
+from intonaco.infra.features.storedefinitions import AppliedFeatures
+from intonaco.infra.features.topics import Topic
+from intonaco.infra.features.views import FeatureView
+
+__all__ = ["StreamedFeatures"]
+
+
+class StreamedFeatures(AppliedFeatures):
+    """Events that come by topics."""
+
+    __slots__ = ()
+
+    def append(self, given: FeatureView | str, events: "Columns | pa.Table | Sequence[Mapping[str, Any]]", *, partition: int = 0) -> int:
+        """Append events to the topic of a view, all or none, durable on return; the offset of the last record.
+
+        Parameters
+        ----------
+        given
+            A view of the topic, or its name; or the name of the topic.
+        events
+            With all columns that the source declares, its times, and the keys: a table or columns, kept as Arrow; or rows, each
+            a JSON record of its own.
+
+        Raises
+        ------
+        SchemaError
+            A column is missing or of another type; nothing is appended.
+        """
+        table = columns_table(events) if isinstance(events, Mapping) else events
+        return self._topic(given).append(table, partition)
+
+    def consumer(self, views: Iterable[FeatureView | FeatureSet | str], *, land_every_s: float = 10.0) -> StreamConsumer:
+        """Consumes the topics of these views, of sets those that have one; a context manager. One process consumes a view."""
+        found = {(view.name, number): view for given in views for view, number in self.views(given)}
+        streamed = [(view, number) for (_, number), view in found.items() if isinstance(view.source, StreamSource)]
+        if not streamed:
+            names = ", ".join(sorted(name for name, _ in found))
+            raise InvalidError(f"none of these feature views reads a stream: {names}", hint="give one a StreamSource", field="views")
+        return StreamConsumer.of(self.workspace, self.project, streamed, land_every_s)
+
+    def dead_letters(self, given: FeatureView | str) -> list[DeadLetter]:
+        """The events of a view's topic, or of a topic, that could not take effect and were not replayed; the oldest first."""
+        return DeadLetters(self._topic(given)).waiting()
+
+    def replay(self, given: FeatureView | str, letters: Sequence[DeadLetter] | None = None) -> int:
+        """Append the events of dead letters to their topic again, once each; all by default. How many."""
+        return DeadLetters(self._topic(given)).replay(letters)
+
+    def _topic(self, given: FeatureView | str) -> Topic:
+        """The topic of a view, with all applied views that read it."""
+        newest = [self.views(each)[0] for each in self._streamed()]
+        wanted = given if isinstance(given, str) else given.source.table
+        named = {view.source.table for view, _ in newest if wanted in (view.name, view.source.table)}
+        if not named:
+            if not isinstance(given, str):
+                return Topic(self.workspace, self.project, tuple(self.views(given)))
+            known = {view.name for view, _ in newest}
+            raise MissingError(f"no feature view {given!r} that reads a stream", hint=suggestion(given, known), field=given)
+        return Topic(self.workspace, self.project, tuple(each for each in newest if each[0].source.table in named))
+
+    def _streamed(self) -> list[FeatureView]:
+        views = [each.definition for each in self.registry.search(kind="view")]
+        return [view for view in views if isinstance(view, FeatureView) and isinstance(view.source, StreamSource)]
