@@ -66,15 +66,25 @@ class LmdbStore(KeyValueStore):
 
         def read(keys: Sequence[bytes]) -> list[bytes | None]:
             try:
-                with begin() as transaction:
+                transaction = begin()
+                try:
                     get = cast("Callable[[bytes], bytes]", transaction.get)
-                    try:
+                    if len(keys) == 1:  # without what a list of many costs
+                        stored = get(head + keys[0])
+                        if crc32(stored, crc32(keys[0], seed)) == RESIDUE and stored[0] == FORMAT:
+                            return [stored]
+                    else:
                         whole: list[bytes | None] = [
                             stored for key in keys if crc32(stored := get(head + key), crc32(key, seed)) == RESIDUE and stored[0] == FORMAT
                         ]
-                    except (TypeError, IndexError, lmdb.BadValsizeError):  # absent, empty, or too long
-                        whole = []
-                    return whole if len(whole) == len(keys) else [self._carefully(transaction, prefix + key) for key in keys]
+                        if len(whole) == len(keys):
+                            return whole
+                except (TypeError, IndexError, lmdb.BadValsizeError):  # absent, empty, or too long
+                    pass
+                finally:
+                    transaction.abort()
+                with begin() as transaction:
+                    return [self._carefully(transaction, prefix + key) for key in keys]
             except lmdb.Error as error:
                 raise told(error, self.path) from error
 
