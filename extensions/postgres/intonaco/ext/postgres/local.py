@@ -6,6 +6,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -30,8 +31,8 @@ _USERS = ("postgres", "nobody")
 class LocalPostgres:
     """A PostgreSQL server of its own on a free loopback port, from pgserver or from the system; stopped with its context.
 
-    It keeps its data in the folder; as root, which PostgreSQL refuses, in one of another user under the temporary folder,
-    which goes with the context.
+    It keeps its data in the folder, for the next time; as root, which PostgreSQL refuses, in one of another user under the
+    temporary folder, which goes with the context.
     """
 
     folder: Path
@@ -132,7 +133,8 @@ class LocalPostgres:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if _user() is not None:  # it lay elsewhere than it was asked for
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _processes(self) -> list[psutil.Process]:
         try:
@@ -204,3 +206,20 @@ def _answers(port: int, password: str) -> bool:
     except psycopg.OperationalError as error:
         raise UnavailableError(f"PostgreSQL does not answer: {error}") from error
     return True
+
+
+def main(folder: str) -> None:
+    """Run a server until this process is asked to end; `FOLDER/url` holds its URL, for its owner alone."""
+    with LocalPostgres.start(Path(folder)) as server:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        url = Path(folder) / "url"
+        url.touch(mode=0o600)
+        url.write_text(server.url)
+        sys.stdout.write(f"listening on 127.0.0.1:{server.port}; {url} holds the URL with the password\n")
+        sys.stdout.flush()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
