@@ -38,6 +38,9 @@ _FEATURES: dict[str, list[Any]] = {
     "windows": [(mean(_NAMES[0], over=over), count(over=over)) for over in _OVER],
 }
 
+#: What columns of one row are to take at most beside the store.
+_COLUMNS_OF_ONE_S = 8e-6
+
 Keys = list[list[bytes]]
 
 
@@ -48,6 +51,7 @@ class _Floor:
     name: str
     read: Callable[[Keys], object]
     reaches: Mapping[int, float]
+    columns_of_one: float | None = None
 
 
 def reading(scale: Scale) -> None:
@@ -71,7 +75,7 @@ def reading_redis(scale: Scale) -> None:
         store = opened.enter_context(RedisStore.open(server.url))
         raw = opened.enter_context(redis.Redis(port=server.port, password=server.password))
         raw.mset({f"key {number}": _VALUE.pack(*(number + each for each in range(8))) for number in range(entities)})
-        floor = _Floor("redis-py", lambda keys: _read_redis(raw, keys), {1: 1.5, 100: 1.5})
+        floor = _Floor("redis-py", lambda keys: _read_redis(raw, keys), {1: 1.5, 100: 1.5}, 1.5)
         _compare_all("online_redis_features", store, floor, entities, scale(1000, 5), scale)
 
 
@@ -91,11 +95,16 @@ def _compare(bench: str, reader: OnlineReader, floor: _Floor, entities: int, siz
     answer = reader.read(requests[0], at_us)
     assert len(answer.columns) == len(_NAMES)
     assert not any(status.any() for status in answer.statuses.values())
-    systems = {floor.name: here(lambda: floor.read(keys)), "OnlineReader.read": here(lambda: _read(reader, requests, at_us))}
+    raw, many = here(lambda: floor.read(keys)), here(lambda: _read(reader, requests, at_us))
     if size == 1:
         rows = [{"key": name} for (name,) in asked]
-        systems["OnlineReader.row"] = here(lambda: _read_rows(reader, rows))
-    compare(bench, systems, n=n, rounds=scale(15), reach=floor.reaches[size])
+        one = {floor.name: raw, "OnlineReader.row": here(lambda: _read_rows(reader, rows))}
+        compare(bench, one, n=n, rounds=scale(15), reach=floor.reaches[size])
+        columns_of_one = {floor.name: raw, "OnlineReader.read": many}
+        reach = {"reach": floor.columns_of_one} if floor.columns_of_one else {"reach_cpu_s": n * _COLUMNS_OF_ONE_S}
+        compare(f"{bench}_columns", columns_of_one, n=n, rounds=scale(15), **reach)
+    else:
+        compare(bench, {floor.name: raw, "OnlineReader.read": many}, n=n, rounds=scale(15), reach=floor.reaches[size])
 
 
 def _read(reader: OnlineReader, requests: list[dict[str, Any]], at_us: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-PROMISED = {"definitions", "import", "help", "serving", "asof", "windows", "metrics", "register", "online", "online_redis"}
+PROMISED = {"definitions", "import", "help", "serving", "asof", "windows", "metrics", "register", "online", "online_redis", "online_redis_features"}
 FIELDS = {"bench": str, "system": str, "n": int, "cpu_s": float, "wall_s": float, "peak_mb": float, "ratio": float}
 
 
