@@ -13,7 +13,7 @@ from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from intonaco.core.errors import ConflictError, InvalidError, MissingError, SchemaError
+from intonaco.core.errors import ConflictError, InvalidError, MissingError, SchemaError, UnavailableError
 from intonaco.infra.features.consumer import StreamConsumer
 from intonaco.infra.features.definitions import (
     Entity,
@@ -30,6 +30,7 @@ from intonaco.infra.features.definitions import (
 from intonaco.infra.features.progress import Progress
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.features.writer import OnlineWriter
+from intonaco.infra.storage.delta import DeltaTableStore
 from intonaco.infra.storage.leases import Leases
 from intonaco.infra.workspace import Workspace
 
@@ -265,6 +266,56 @@ def test_one_process_consumes_a_view(streaming: FeatureStore) -> None:
     Leases(streaming.workspace.catalog).take("features/default/rides@1/online", "elsewhere 1 0.00", 60)
     with pytest.raises(ConflictError, match="rides"), streaming.consumer([VIEW]):
         pass
+
+
+def test_one_of_the_processes_that_consume_a_topic_lands_its_events(streaming: FeatureStore) -> None:
+    streaming.append(VIEW, trips(("ann", HOUR, 4.0)))
+    Leases(streaming.workspace.catalog).take("features/default/trips@0/landed", "elsewhere 1 0.00", 0.5)
+    with streaming.consumer([VIEW], land_every_s=0.05) as consumer:
+        consumer.drain()
+        assert consumer.land() == 0
+        assert streaming.workspace.tables.names("default") == []
+        time.sleep(0.6)
+        consumer.step()
+    agree(streaming, 3 * HOUR, "ann")
+
+
+def test_events_whose_landing_failed_land_later(streaming: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    streaming.append(VIEW, trips(("ann", HOUR, 4.0)))
+    with streaming.consumer([VIEW], land_every_s=0.05) as consumer:
+        consumer.drain()
+        with monkeypatch.context() as patched:
+            patched.setattr(DeltaTableStore, "write", away)
+            with pytest.raises(UnavailableError):
+                consumer.land()
+        streaming.append(VIEW, trips(("ann", 2 * HOUR, 5.0)))
+        consumer.drain()
+        time.sleep(0.06)
+        consumer.step()
+    assert agree(streaming, 3 * HOUR, "ann")["count_1d"].tolist() == [2.0]
+
+
+def away(*_: Any, **__: Any) -> None:
+    raise UnavailableError("the store is away")
+
+
+def test_two_consumers_of_a_topic_land_each_event_once(streaming: FeatureStore) -> None:
+    other = FeatureView(name="fares", entity=RIDER, source=SOURCE, features=[maximum("fare", over="1d")])
+    both = FeatureSet(name="both", features=[VIEW, other])
+    streaming.apply([both])
+    streaming.append(VIEW, trips(("ann", HOUR, 4.0)))
+    with streaming.consumer([VIEW], land_every_s=0.05) as one, streaming.consumer([other], land_every_s=0.05) as two:
+        for hour in (2, 3, 4):
+            one.drain()
+            two.drain()
+            time.sleep(0.06)
+            streaming.append(VIEW, trips(("ann", hour * HOUR, 5.0)))
+        one.drain()
+        two.drain()
+    consume(streaming, VIEW, other)
+    found = agree(streaming, 5 * HOUR, "ann", features=both)
+    assert (found["count_1d"].tolist(), found["fare_maximum_1d"].tolist()) == ([4.0], [5.0])
+    assert streaming.workspace.tables.snapshot("default/trips").rows == 4
 
 
 @pytest.mark.parametrize("refused", [{"fare": None}, {"fare": "text"}, {"rider": "number"}])

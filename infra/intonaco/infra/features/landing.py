@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 from attrs import define, field
 
-from intonaco.core.errors import InvalidError, MissingError
+from intonaco.core.errors import ConflictError, InvalidError, MissingError
 from intonaco.infra.features.deadletters import DeadLetters
 from intonaco.infra.features.eventrecords import Received
 from intonaco.infra.features.positions import Ranges
@@ -46,7 +46,7 @@ def _partition(topic: Topic, partition: int, after: int, through: int) -> Receiv
 
 @define(eq=False)
 class Landing:
-    """Lands the events of a topic; one process at a time does.
+    """Lands the events of a topic; of the processes that consume it one does.
 
     Parameters
     ----------
@@ -59,6 +59,7 @@ class Landing:
     every_s: float = 10.0
     every_rows: int = 200_000
     turn: Turn = field(init=False)
+    holds: bool = field(default=False, init=False)
     _waiting: list[Received] = field(factory=list, init=False)
     _rows: int = field(default=0, init=False)
     _reached: dict[int, int] = field(factory=dict, init=False)
@@ -84,7 +85,21 @@ class Landing:
             partition: 0 if piece is None else piece.end if piece.sequence <= landed else piece.done for partition, piece in pieces.items()
         }
 
-    def finish(self) -> None:
+    def join(self) -> bool:
+        """Land from now on, unless another process does; whether this one does since just now."""
+        if self.holds:
+            return False
+        try:
+            self.turn.hold()
+        except ConflictError:
+            self._since = time.monotonic()
+            return False
+        self.holds = True
+        self._reached = {}
+        self._finish()
+        return True
+
+    def _finish(self) -> None:
         """Write again what a landing that was cut short may have written."""
         lease = self.turn.hold()
         mark, wish = self.mark(), self._progress("landed").unfinished()
@@ -118,26 +133,41 @@ class Landing:
     def take(self, events: Received, ranges: Ranges) -> None:
         """Keep events that took effect until they land; those of records that others will land are left to them."""
         reached = self._reached or self.offsets()
-        if all(reached.get(partition, 0) == after for partition, (after, _) in ranges.items()):
+        if self.holds and all(reached.get(partition, 0) == after for partition, (after, _) in ranges.items()):
             self._reached = {**reached, **{partition: through for partition, (_, through) in ranges.items()}}
             self._waiting.append(events)
             self._rows += events.events.num_rows
 
     def is_due(self) -> bool:
-        """Whether those that wait are to land now."""
-        return bool(self._waiting) and (self._rows >= self.every_rows or time.monotonic() - self._since >= self.every_s)
+        """Whether it is time to land what waits, or to see whether the process that landed is gone."""
+        late = time.monotonic() - self._since >= self.every_s
+        return late if not self.holds else bool(self._waiting) and (late or self._rows >= self.every_rows)
 
     def land(self) -> int:
-        """Commit the events that wait; how many."""
+        """Commit the events that wait; how many. If another process took over, it lands them.
+
+        What fails is read again from the topic, when `join` is called next.
+        """
         self._since = time.monotonic()
+        events, self._waiting, self._rows = self._waiting, [], 0
+        if not self.holds:
+            return 0
+        self.holds = False
+        try:
+            landed = self._land(events)
+        except ConflictError:
+            return 0
+        self.holds = True
+        return landed
+
+    def _land(self, waiting: list[Received]) -> int:
         lease = self.turn.hold()
         landed, sequence = self.offsets(), self.mark().sequence + 1
         ranges = {partition: (landed[partition], end) for partition, end in self._reached.items() if end > landed[partition]}
         if not ranges:
             return 0
         self._begin(lease, ranges, sequence)
-        events = pa.concat_tables([part.events for part in self._waiting])
-        self._waiting, self._rows = [], 0
+        events = pa.concat_tables([part.events for part in waiting])
         self._commit(lease, events, sequence)
         return int(events.num_rows)
 

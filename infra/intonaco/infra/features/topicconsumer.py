@@ -64,9 +64,14 @@ class TopicConsumer:
     def open(self) -> None:
         """Take the turns, finish what a process before has begun, and find where each view is."""
         self.landing.check()
-        self.landing.finish()
+        joined = self.landing.join()
         for lane in self._lanes:
             lane.open(self.landing, self.clock())
+        if joined:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Land what an earlier process took and did not land."""
         self.landing.catch_up(
             {number: min(lane.position.offsets.get(number, 0) for lane in self._lanes) for number in self.topic.partitions}
         )
@@ -92,6 +97,8 @@ class TopicConsumer:
         """Take at most one batch for each group of views that stand at one place; how many events they held."""
         taken = sum(self._consume(group) for group in self._groups())
         if self.landing.is_due():
+            if self.landing.join():
+                self._catch_up()
             self.landing.land()
         return taken
 

@@ -44,7 +44,8 @@ def consume(names: Sequence[str], once: bool, land_every_s: float) -> Answer:
                 consumer.drain()
             else:
                 with _until_stopped() as stop:
-                    say(f"Consuming {', '.join(consumer.state().lag)}; Ctrl-C stops it.")
+                    as_json = click.get_current_context().params.get("as_json")
+                    click.echo(f"Consuming {', '.join(consumer.state().lag)}; Ctrl-C stops it.", err=bool(as_json))
                     consumer.run(stop, _tell, every_s=5.0)
             state = consumer.state()
     seconds = round(time.perf_counter() - began, 3)
