@@ -112,3 +112,23 @@ def test_rows_that_are_in_their_table_already_pass_though_they_are_kept_aside(ta
     admitted = Gate(tables, TABLE, [aside(InRange("humid", 0, 100))]).admit(ROWS, keep_bad=True)
     assert (admitted.rows.num_rows, admitted.aside) == (3, 1)
     assert len(kept(tables)) == 1
+
+
+def test_rows_of_a_stream_are_judged_one_by_one_and_nothing_is_kept(tables: TableStore, stream: Stream) -> None:
+    gate = Gate(
+        tables, TABLE, [InRange("humid", 0, 100), aside(NotNull("sensor")), warn(InRange("humid", 55)), Unique("sensor")], stream=stream
+    )
+    reasons = gate.reasons(ROWS, at_us=1)
+    assert sorted(reasons) == [1, 2]
+    assert reasons[2] == "it violates NotNull(columns=('sensor',), share=0.0)"
+    assert [each.mode for each in verdicts(stream, TABLE)] == ["refuse", "aside", "warn"]
+    assert tables.names() == []
+    assert gate.reasons(ROWS.slice(0, 0)) == {}
+
+
+def test_verdicts_that_are_old_are_let_go(tables: TableStore, stream: Stream) -> None:
+    gate = Gate(tables, TABLE, [warn(InRange("humid", 0, 100))] + [warn(InRange("humid", low)) for low in range(499)], stream=stream)
+    for _ in range(24):
+        gate.admit(ROWS)
+    assert stream.read("a/quality/readings", limit=1)[0][0] == 2001
+    assert len(verdicts(stream, TABLE, limit=20_000)) == 10_000

@@ -16,6 +16,9 @@ from intonaco.infra.storage.tables import Snapshot, TableStore
 
 __all__ = ["Admitted", "Gate", "Verdict", "Written", "verdicts"]
 
+#: Verdicts of a table that are kept, and after how many older ones are removed.
+_KEPT, _TRIM = 10_000, 1_000
+
 
 @frozen(kw_only=True, eq=False)
 class Admitted:
@@ -110,15 +113,18 @@ class Gate:
         return Admitted(rows=rows, warnings=tuple(each.text for each in found if each.text), kept=where, aside=int(out.sum()))
 
     def reasons(self, data: pa.Table, at_us: int | None = None) -> dict[int, str]:
-        """The rows that are bad, each judged by itself, and why; warnings do not count. Nothing is written.
+        """The rows that are bad, each judged by itself, and why; warnings are only recorded. No row is kept.
 
         For streams, whose bad records go to the dead letters one by one, so that the others go on.
         """
-        alone = [each for each in self.expectations if each.check.alone and each.mode != "warn"]
+        alone = [each for each in self.expectations if each.check.alone]
         moment = time.time_ns() // 1000 if at_us is None else at_us
-        found = findings(alone, data, self.table, moment, self.hidden) if alone else []
-        bad = np.flatnonzero(np.logical_or.reduce([each.bad for each in found])) if found else ()
-        return {int(row): "; ".join(f"it violates {each.expectation.check}" for each in found if each.bad[row]) for row in bad}
+        found = [each for each in findings(alone, data, self.table, moment, self.hidden) if not each.holds] if alone else []
+        if found:
+            self._record(found, moment)
+        out = [each for each in found if each.mode != "warn"]
+        bad = np.flatnonzero(np.logical_or.reduce([each.bad for each in out])) if out else ()
+        return {int(row): "; ".join(f"it violates {each.expectation.check}" for each in out if each.bad[row]) for row in bad}
 
     def write(self, data: pa.Table, *, mode: Literal["append", "replace"] = "append", token: str = "", at_us: int | None = None) -> Written:
         """Commit the rows that pass; the bad ones are kept first, so that a crash in between loses none of them."""
@@ -127,8 +133,12 @@ class Gate:
         return Written(snapshot=snapshot, warnings=admitted.warnings, kept=admitted.kept, aside=admitted.aside)
 
     def _record(self, found: Sequence[Finding], at_us: int) -> None:
-        if self.stream is not None:
-            self.stream.append(_topic(self.table), [msgspec.json.encode(msgspec.to_builtins(self._verdict(each, at_us))) for each in found])
+        if self.stream is None:
+            return
+        topic = _topic(self.table)
+        last = self.stream.append(topic, [msgspec.json.encode(msgspec.to_builtins(self._verdict(each, at_us))) for each in found])
+        if last // _TRIM != (last - len(found)) // _TRIM and last > _KEPT:
+            self.stream.trim(topic, last - _KEPT)
 
     def _verdict(self, each: Finding, at_us: int) -> Verdict:
         return Verdict(
