@@ -24,6 +24,9 @@ from intonaco.infra.testing.streams import StreamContract
 from intonaco.infra.testing.tables import TableStoreContract
 
 
+pytestmark = pytest.mark.slow
+
+
 def _flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
