@@ -49,7 +49,6 @@ class EventIndex:
     table: pa.Table
     order: Ints
     packed: Ints
-    moments: Ints = field(repr=False)
     row_order: Ints
     base: Ints
     cuts: Ints
@@ -80,21 +79,21 @@ class EventIndex:
         ticks = Ticks.of(moments, entities)
         packed = ticks.packed(codes, moments)
         order = _argsort(packed)
-        packed, moments = packed[order], moments[order]
+        packed = packed[order]
         row_codes[row_codes < 0] = entities
         cuts = cut(at_us, source.delay_us)
-        target = ticks.packed(row_codes.copy(), cuts)
+        target = ticks.packed(row_codes, cuts)
         row_order = _argsort(target)
+        target, cuts = target[row_order], cuts[row_order]
         return cls(
             source,
             table,
             order if kept_at is None else kept_at[order],
             packed,
-            moments,
             row_order,
-            row_codes[row_order] * ticks.span,
-            cuts[row_order],
-            np.searchsorted(packed, target[row_order]),
+            target - ticks(cuts),
+            cuts,
+            np.searchsorted(packed, target),
             ticks,
         )
 
@@ -105,7 +104,9 @@ class EventIndex:
     def ages(self) -> tuple[Ints, NDArray[np.bool_]]:
         """For each sorted row the age of its entity's newest usable event, and whether there is one."""
         seen = self.head > self._starts()
-        newest = self.moments[np.maximum(self.head - 1, 0)] if len(self.moments) else np.zeros(len(self.head), dtype=np.int64)
+        if not seen.any():
+            return np.zeros(len(seen), dtype=np.int64), seen
+        newest = self._ticks.moments(np.where(seen, self.packed[self.head - 1] - self.base, 0))
         return np.where(seen, self.cuts + self.source.delay_us - newest, 0), seen
 
     def _starts(self) -> Ints:
@@ -151,7 +152,6 @@ class EventIndex:
             table=self.table.take(pa.array(taken)),
             order=np.arange(len(taken)),
             packed=self.packed[events],
-            moments=self.moments[events],
             row_order=self.row_order[rows],
             base=self.base[rows],
             cuts=self.cuts[rows],

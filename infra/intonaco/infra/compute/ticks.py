@@ -41,3 +41,7 @@ class Ticks:
         codes *= self.span
         codes += self(moments)
         return codes
+
+    def moments(self, ticks: Ints) -> Ints:
+        """The times of events with these ticks."""
+        return ticks + self.first if self.ranked is None else self.ranked[ticks]
