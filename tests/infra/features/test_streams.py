@@ -270,19 +270,20 @@ def test_one_process_consumes_a_view(streaming: FeatureStore) -> None:
 
 def test_one_of_the_processes_that_consume_a_topic_lands_its_events(streaming: FeatureStore) -> None:
     streaming.append(VIEW, trips(("ann", HOUR, 4.0)))
-    Leases(streaming.workspace.catalog).take("features/default/trips@0/landed", "elsewhere 1 0.00", 0.5)
-    with streaming.consumer([VIEW], land_every_s=0.05) as consumer:
+    leases = Leases(streaming.workspace.catalog)
+    lease = leases.take("features/default/trips@0/landed", "elsewhere 1 0.00", 60)
+    with streaming.consumer([VIEW], land_every_s=0.0) as consumer:
         consumer.drain()
         assert consumer.land() == 0
         assert streaming.workspace.tables.names("default") == []
-        time.sleep(0.6)
+        leases.release(lease)
         consumer.step()
     agree(streaming, 3 * HOUR, "ann")
 
 
 def test_events_whose_landing_failed_land_later(streaming: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
     streaming.append(VIEW, trips(("ann", HOUR, 4.0)))
-    with streaming.consumer([VIEW], land_every_s=0.05) as consumer:
+    with streaming.consumer([VIEW]) as consumer:
         consumer.drain()
         with monkeypatch.context() as patched:
             patched.setattr(DeltaTableStore, "write", away)
@@ -290,7 +291,7 @@ def test_events_whose_landing_failed_land_later(streaming: FeatureStore, monkeyp
                 consumer.land()
         streaming.append(VIEW, trips(("ann", 2 * HOUR, 5.0)))
         consumer.drain()
-        time.sleep(0.06)
+        consumer.topics[0].landing.every_s = 0.0
         consumer.step()
     assert agree(streaming, 3 * HOUR, "ann")["count_1d"].tolist() == [2.0]
 

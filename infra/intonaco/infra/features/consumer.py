@@ -7,9 +7,9 @@ can no longer begin a batch, and what it still writes of the last one is, entry 
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from attrs import define, field, frozen
 
@@ -17,9 +17,6 @@ from intonaco.core.errors import UnavailableError
 from intonaco.infra.features.topicconsumer import TopicConsumer
 from intonaco.infra.features.topics import Topic
 from intonaco.infra.features.views import FeatureView
-
-if TYPE_CHECKING:
-    from intonaco.infra.workspace import Workspace
 
 __all__ = ["Consumed", "StreamConsumer"]
 
@@ -64,18 +61,15 @@ class StreamConsumer:
     _stores: str = field(default="", init=False)
 
     @classmethod
-    def of(cls, workspace: "Workspace", project: str, views: Iterable[tuple[FeatureView, int]], land_every_s: float = 10.0) -> Self:
-        """A consumer of views; those of one topic are consumed together.
+    def of(cls, topics: Iterable[tuple[Topic, Sequence[tuple[FeatureView, int]]]], land_every_s: float = 10.0) -> Self:
+        """A consumer of topics by these of the views that read them; those of one topic are consumed together.
 
         Parameters
         ----------
         land_every_s
             How long events wait until they land in the table of their topic.
         """
-        by_topic: dict[str, list[tuple[FeatureView, int]]] = {}
-        for view, version in views:
-            by_topic.setdefault(view.source.table, []).append((view, version))
-        return cls(tuple(TopicConsumer(Topic(workspace, project, tuple(found)), land_every_s) for found in by_topic.values()))
+        return cls(tuple(TopicConsumer(topic, tuple(views), land_every_s) for topic, views in topics))
 
     def __enter__(self) -> Self:
         try:

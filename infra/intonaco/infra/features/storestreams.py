@@ -51,7 +51,9 @@ class StreamedFeatures(AppliedFeatures):
         if not streamed:
             names = ", ".join(sorted(name for name, _ in found))
             raise InvalidError(f"none of these feature views reads a stream: {names}", hint="give one a StreamSource", field="views")
-        return StreamConsumer.of(self.workspace, self.project, streamed, land_every_s)
+        topics = {view.source.table: self._topic(view) for view, _ in streamed}
+        taken = [(topic, [each for each in streamed if each[0].source.table == name]) for name, topic in topics.items()]
+        return StreamConsumer.of(taken, land_every_s)
 
     def dead_letters(self, given: FeatureView | str) -> list[DeadLetter]:
         """The events of a view's topic, or of a topic, that could not take effect and were not replayed; the oldest first."""
@@ -62,16 +64,16 @@ class StreamedFeatures(AppliedFeatures):
         return DeadLetters(self._topic(given)).replay(letters)
 
     def _topic(self, given: FeatureView | str) -> Topic:
-        """The topic of a view, with all applied views that read it."""
-        newest = [self.views(each)[0] for each in self._streamed()]
-        wanted = given if isinstance(given, str) else given.source.table
-        named = {view.source.table for view, _ in newest if wanted in (view.name, view.source.table)}
-        if not named:
-            if not isinstance(given, str):
-                return Topic(self.workspace, self.project, tuple(self.views(given)))
-            known = {view.name for view, _ in newest}
-            raise MissingError(f"no feature view {given!r} that reads a stream", hint=suggestion(given, known), field=given)
-        return Topic(self.workspace, self.project, tuple(each for each in newest if each[0].source.table in named))
+        """The topic of a view, or of this name, with all applied views that read it."""
+        views = [self.views(each)[0] for each in self._streamed()]
+        views += [each for each in ([] if isinstance(given, str) else self.views(given)) if each not in views]
+        by_view = {view.name: view.source.table for view, _ in views}
+        name = given if isinstance(given, str) else given.name
+        table = by_view.get(name, name)
+        found = tuple(each for each in views if each[0].source.table == table)
+        if not found:
+            raise MissingError(f"no feature view {name!r} that reads a stream", hint=suggestion(name, by_view), field=name)
+        return Topic(self.workspace, self.project, found)
 
     def _streamed(self) -> list[FeatureView]:
         views = [each.definition for each in self.registry.search(kind="view")]

@@ -19,6 +19,7 @@ from intonaco.infra.features.quality import table_gate
 from intonaco.infra.features.shape import PUSHED
 from intonaco.infra.features.streamlane import StreamLane
 from intonaco.infra.features.topics import Topic
+from intonaco.infra.features.views import FeatureView
 from intonaco.infra.features.writer import Batch, Changes, OnlineWriter
 from intonaco.infra.storage.gates import Gate
 
@@ -35,6 +36,8 @@ class TopicConsumer:
 
     Parameters
     ----------
+    views
+        That take them, and their versions; others may read the topic too.
     land_every_s
         How long events wait until they land in the topic's table.
     clock
@@ -42,6 +45,7 @@ class TopicConsumer:
     """
 
     topic: Topic
+    views: tuple[tuple[FeatureView, int], ...]
     land_every_s: float = 10.0
     clock: Callable[[], int] = field(default=lambda: time.time_ns() // 1000, repr=False)
     letters: DeadLetters = field(init=False)
@@ -56,7 +60,7 @@ class TopicConsumer:
     def __attrs_post_init__(self) -> None:
         self.letters = DeadLetters(self.topic)
         self.landing = Landing(self.topic, self.letters, every_s=self.land_every_s)
-        self._lanes = [StreamLane.of(self.topic, view, version) for view, version in self.topic.views]
+        self._lanes = [StreamLane.of(self.topic, view, version) for view, version in self.views]
         self._writer = OnlineWriter(self.topic.workspace.keyvalue, ())
         views = [view for view, _ in self.topic.views]
         self._gate = table_gate(self.topic.workspace, self.topic.project, self.topic.source.table, views, "stream")
