@@ -187,8 +187,16 @@ def test_materializing_again_stores_only_what_is_new(filled: FeatureStore) -> No
     assert filled.materialize(VIEW, 13 * HOUR)[0].rows == 5
     stored = filled.workspace.tables.read(filled.workspace.tables.snapshot(hops))
     assert sum(stored["count:"].to_pylist()) == 15
-    assert filled.materialize(VIEW, 100 * HOUR)[0].rows == 27
+    assert filled.materialize(VIEW, 41 * HOUR)[0].rows == 27
     answers_match(filled, 41, "UA")
+
+
+def test_before_its_watermark_a_view_is_read_offline(filled: FeatureStore) -> None:
+    filled.materialize(VIEW, 100 * HOUR)
+    with pytest.raises(InvalidError, match="is materialized until") as raised:
+        answers_match(filled, 99, "UA")
+    assert "--offline" in raised.value.hint
+    answers_match(filled, 100, "UA")
 
 
 def test_a_clearing_that_was_killed_is_finished_by_the_next_writer(filled: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.sources import StreamSource
 from intonaco.infra.features.storedefinitions import AppliedFeatures
 from intonaco.infra.features.views import FeatureView
+from intonaco.infra.features.watermarks import Watermarks
 from intonaco.infra.features.writer import OnlineWriter, ViewWriter
 
 __all__ = ["OnlineFeatures"]
@@ -101,11 +102,12 @@ class OnlineFeatures(AppliedFeatures):
             return writer.push({view.view.source.table: table for view in writer.views}, sequence=sequence)
 
     def read(self, features: FeatureSet | str, columns: Columns, at: Any) -> Answer:
-        """Read a set online as of moments at or after the newest event written; see `OnlineReader.read`."""
+        """Read a set online as of moments at or after its views' watermarks, and the newest event written; see `OnlineReader.read`."""
         moments = np.broadcast_to(as_us_array(at), (rows_of(columns),))
         plan, plain = self.read_plan(features), plain_columns(columns)
         rows = columns_table(plain)
         check_asked(plan, rows)
+        Watermarks.of(self.workspace.catalog, self.project).newest(plan).check(moments)
         answer = OnlineReader(plan, self.workspace.keyvalue).read({**plain, **request_columns(plan, rows)}, moments)
         if (log := self.read_log) is not None:
             log.offer(plan, columns, moments, answer)

@@ -4,6 +4,7 @@ A body is `{"keys": [{...}], "at": TIME, "offline": false}`; `keys` may be one o
 that of `intonaco features get --json`.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,11 +15,12 @@ from typing import Self
 import msgspec
 from attrs import define, field
 
-from intonaco.core.errors import DeadlineError, IntonacoError
+from intonaco.core.errors import DeadlineError, IntonacoError, UnavailableError
 from intonaco.infra.features.answer import Answer
 from intonaco.infra.features.reader import OnlineReader
 from intonaco.infra.features.readlog import ReadLog
 from intonaco.infra.features.store import FeatureStore
+from intonaco.infra.features.watermarks import Watermark, Watermarks
 from intonaco.infra.serving.channel import Frame, answer_frame
 from intonaco.infra.serving.degradation import open_reader
 from intonaco.infra.serving.faults import fault
@@ -28,6 +30,7 @@ from intonaco.infra.serving.featurerows import read_answer
 __all__ = ["FeatureDesk"]
 
 Send = Callable[[bytes], None]
+_LOG = logging.getLogger(__name__)
 _ENCODER = msgspec.json.Encoder()
 #: Of the time that a request has, for the way back.
 _WAY_BACK_S = 0.02
@@ -43,8 +46,10 @@ class FeatureDesk:
     _aside: ThreadPoolExecutor = field(factory=lambda: ThreadPoolExecutor(1, "offline"), init=False, repr=False)
     _sending: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
     _log: ReadLog | None = field(init=False, repr=False)
+    _watermarks: dict[int, Watermark] = field(factory=dict, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        self.follow()
         self._log = self.store.read_log
         self._decoders = {number: FeatureDecoder.of(reader.plan) for number, reader in self.readers.items()}
 
@@ -58,6 +63,15 @@ class FeatureDesk:
     def paths(self) -> dict[str, int]:
         """The path of each set, with the number that its frames carry."""
         return {f"/features/{reader.plan.name}:get": number for number, reader in self.readers.items()}
+
+    def follow(self) -> None:
+        """Look how far views are materialized by now; while the catalog does not answer, what was last known holds."""
+        try:
+            found = Watermarks.of(self.store.workspace.catalog, self.store.project)
+        except UnavailableError as error:
+            _LOG.warning("the catalog does not answer: %s", error)
+        else:
+            self._watermarks = {number: found.newest(reader.plan) for number, reader in self.readers.items()}
 
     def answer(self, frame: Frame, send: Send) -> None:
         """Send the answer, at once or, of the past, when it is there."""
@@ -96,6 +110,7 @@ class FeatureDesk:
     def _online(self, frame: Frame, asked: FeatureRequest) -> bytes:
         left_s = min(_left_s(frame), self.store.workspace.settings.serving.features_s)
         reader = self.readers[frame.version]
+        self._watermarks[frame.version].check(asked.moments)
         answer = reader.read(asked.columns, asked.moments, deadline_s=left_s)
         if self._log is not None and not answer.degraded:
             self._log.offer(reader.plan, asked.columns, asked.moments, answer)

@@ -5,6 +5,8 @@ deadline, with what is degraded.
 """
 
 import socket
+import threading
+import time
 from typing import Any
 
 import msgspec
@@ -20,6 +22,7 @@ from intonaco.infra.workspace import Workspace
 __all__ = ["FeatureJob", "main"]
 
 _RECEIVE_BYTES = 1 << 20
+_FOLLOW_S = 1.0
 
 
 class FeatureJob(msgspec.Struct, kw_only=True):
@@ -43,6 +46,7 @@ def run(job: FeatureJob, frames: socket.socket, control: socket.socket) -> None:
         Workspace.open(job.workspace, overrides=job.overrides) as workspace,
         FeatureDesk.open(FeatureStore(workspace, job.project)) as desk,
     ):
+        threading.Thread(target=_follow, args=(desk,), name="watermarks", daemon=True).start()
         settle_memory()
         watch(desk.readers.values(), control)
         send(control, Ready("", [], paths=desk.paths))
@@ -50,6 +54,13 @@ def run(job: FeatureJob, frames: socket.socket, control: socket.socket) -> None:
         while size := frames.recv_into(buffer):
             for frame in received.feed(bytes(buffer[:size])):
                 desk.answer(frame, frames.sendall)
+
+
+def _follow(desk: FeatureDesk) -> None:
+    """Keep the desk's watermarks, so that no request has to ask the catalog for them."""
+    while True:
+        time.sleep(_FOLLOW_S)
+        desk.follow()
 
 
 if __name__ == "__main__":
