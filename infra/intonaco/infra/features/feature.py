@@ -1,5 +1,6 @@
 """One feature of a view, as its definition keeps it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -19,6 +20,11 @@ _MOST_HOPS = 10_000
 #: Of the largest integer of 64 bits: a sum of decimals has at most so many.
 _DIGITS = 19
 _OF_ANY_TYPE = ("count", "distinct")
+
+
+def _floats(given: Iterable[float]) -> tuple[float, ...]:
+    """As they are read back, so that a definition and its record are equal."""
+    return tuple(float(each) for each in given)
 
 
 @frozen(kw_only=True)
@@ -54,7 +60,7 @@ class Feature:
     over_us: int = 0
     hop_us: int = 0
     resolution: float = 0.0
-    parameters: tuple[float, ...] = ()
+    parameters: tuple[float, ...] = field(default=(), converter=_floats)
     default: Any = None
     valid_for_us: int | None = None
     description: str = ""
