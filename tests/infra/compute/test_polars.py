@@ -24,6 +24,7 @@ class TestPolarsTableEngine(TableEngineContract):
             yield engine
 
 
+@pytest.mark.slow
 class TestPolarsTableEngineInPieces(TableEngineContract):
     """The same where only a few events are merged at a time."""
 

@@ -62,6 +62,7 @@ def test_a_view_of_every_kind_and_type_is_certified(engine: TableEngine) -> None
     assert {"python", "hypothesis", "numpy", "polars", "pyarrow", "intonaco-infra"} == set(certificate.libraries)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_view_of_one_aggregate_and_its_column_is_certified(engine: TableEngine, kind: str) -> None:
     parameters = {"last_k": (2,), "distinct": (4,), "quantile": (0.5, 6)}.get(kind, ())

@@ -85,7 +85,6 @@ def _text_hash(value: str | bytes) -> int:
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
 
 
-
 def _values(array: pa.Array, stand_in: Any) -> NDArray[Any]:
     filled = array.fill_null(stand_in) if array.null_count else array
     return np.asarray(filled.to_numpy(zero_copy_only=False))
