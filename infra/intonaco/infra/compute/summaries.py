@@ -196,9 +196,11 @@ def _of_numbers(name: str, column: pa.ChunkedArray, known: Ints, places: Ints) -
     least, greatest = np.full(len(known), np.inf), np.full(len(known), -np.inf)
     np.minimum.at(least, part, x)
     np.maximum.at(greatest, part, x)
+    with np.errstate(over="ignore", invalid="ignore"):  # values near the end of the floats have an infinite spread
+        squares = np.bincount(part, (x - mean[part]) ** 2, len(known))
     columns = {
         "mean": mean,
-        "squares": np.bincount(part, (x - mean[part]) ** 2, len(known)),
+        "squares": squares,
         "least": least,
         "greatest": greatest,
         "buckets": _bucket_words(x, part, len(known)),

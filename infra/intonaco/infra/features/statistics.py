@@ -66,7 +66,11 @@ class Counting:
 
 def _place(column: pa.ChunkedArray) -> tuple[object, ...]:
     """Where the values of a column lie in memory."""
-    return tuple((chunk.offset, len(chunk), *(each and each.address for each in chunk.buffers())) for chunk in column.chunks)
+    return tuple((chunk.offset, len(chunk), *map(_address, chunk.buffers())) for chunk in column.chunks)
+
+
+def _address(buffer: pa.Buffer | None) -> int | None:
+    return None if buffer is None else int(buffer.address)
 
 
 def _discreet(rows: pa.Table, view: FeatureView) -> pa.Table:

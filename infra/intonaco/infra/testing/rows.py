@@ -10,7 +10,7 @@ from intonaco.core.schema import DTYPES, Field, Schema
 from intonaco.infra.storage.arrow import conform
 from intonaco.infra.storage.arrowtypes import scalar_type
 
-__all__ = ["fields", "tables"]
+__all__ = ["fields", "scalars", "tables"]
 
 _BITS = {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
 _EXTREMES = [0, 1, -1, 2**53 + 1, 2**63 - 1, -(2**63), 2**64 - 1]
@@ -37,6 +37,11 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 _NAMES = ("a", "b", "a.b", "ü", "with space", "n/0", "list", "element")
 _SHAPES = [(), (), (), (1,), (3,), (2, 2), (-1,), (-1, 2)]
+
+
+def scalars(dtype: str) -> st.SearchStrategy[Any]:
+    """Single values of a type, hard ones among them; times as microseconds."""
+    return _VALUES[dtype]
 
 
 def fields(name: str) -> st.SearchStrategy[Field]:
