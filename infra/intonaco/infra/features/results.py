@@ -6,6 +6,7 @@ events a window loses one hop in the mean; what it is after more is merged by th
 """
 
 import numpy as np
+from attrs import frozen
 from numpy.typing import NDArray
 
 from intonaco.infra.compute.algebra import NONE, finalize, unordered
@@ -15,7 +16,7 @@ from intonaco.infra.features.folding import event_rows, joined, merge_hops, merg
 from intonaco.infra.features.layout import Aggregate
 from intonaco.infra.features.shape import ENDLESS, HEADER, LATEST, Entries, HopRows, Shape, States, holds_floats
 
-__all__ = ["Finalized", "aggregates_at", "finalized", "results"]
+__all__ = ["Finalized", "Results", "aggregates_at", "finalized", "results"]
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -23,42 +24,52 @@ Bools = NDArray[np.bool_]
 Finalized = tuple[Ints, Bools, Ints | None]
 
 
-def results(shape: Shape, entries: Entries) -> tuple[Ints, Bools, Ints, dict[int, Ints]]:
-    """Results, which of them are null, the moments until which windows hold, and the values of results that are lists.
+@frozen(eq=False)
+class Results:
+    """Results of entities, and what they are later.
 
-    Of shape (entities, results and later results) twice, and (entities, windows and windows later). A result that is a text is its
-    position as in `pending`, one that is a list its length.
+    Parameters
+    ----------
+    words, nulls : shape (entities, results and later results)
+        A text is its position as in `pending`, a list its length.
+    untils : shape (entities, windows and windows later)
+        The moments until which windows hold.
+    lists
+        The values of results that are lists, by their place.
     """
-    count = len(entries.header)
-    words, nulls, untils = _blank(shape, count)
-    _columns(shape, entries, words, nulls)
-    lists: dict[int, Ints] = {}
+
+    words: Ints
+    nulls: Bools
+    untils: Ints
+    lists: dict[int, Ints]
+
+
+def results(shape: Shape, entries: Entries) -> Results:
+    """The results of entries."""
+    made = _blank(shape, len(entries.header))
+    _columns(shape, entries, made)
     if shape.windows and len(entries.owners):
         hops = _with_pending(shape, entries)
         for number in range(len(shape.windows)):
             inside = _inside(shape, number, entries.header[:, LATEST] + 1, hops)
             for later in (0, 1):
-                lists |= _window(shape, number, later, hops, inside, (words, nulls, untils))
+                _window(shape, number, later, hops, inside, made)
                 inside = inside[np.diff(hops.groups[inside], prepend=-1) == 0]
-    return words, nulls, untils, lists
+    return made
 
 
-def aggregates_at(shape: Shape, entries: Entries, cuts: Ints) -> tuple[Ints, Bools, dict[int, Ints]]:
-    """Aggregates of entities as of cuts after their newest events: words, which of them are null, and the values of lists.
-
-    Shape (entities, results), of which columns are left out.
-    """
-    words, nulls, untils = _blank(shape, len(entries.header))
-    lists: dict[int, Ints] = {}
-    hops = _with_pending(shape, entries)
+def aggregates_at(shape: Shape, entries: Entries, cuts: Ints) -> Results:
+    """Aggregates of entities as of cuts after their newest events; columns are left out."""
+    made, hops = _blank(shape, len(entries.header)), _with_pending(shape, entries)
     for number in range(len(shape.windows)):
-        lists |= _window(shape, number, 0, hops, _inside(shape, number, cuts, hops), (words, nulls, untils))
-    return words, nulls, lists
+        _window(shape, number, 0, hops, _inside(shape, number, cuts, hops), made)
+    return made
 
 
-def _blank(shape: Shape, count: int) -> tuple[Ints, Bools, Ints]:
+def _blank(shape: Shape, count: int) -> Results:
     words = np.full((count, shape.untils - HEADER), NEVER, dtype=np.int64)
-    return words, np.ones(words.shape, dtype=np.bool_), np.full((count, 2 * len(shape.windows)), ENDLESS, dtype=np.int64)
+    untils = np.full((count, 2 * len(shape.windows)), ENDLESS, dtype=np.int64)
+    return Results(words, np.ones(words.shape, dtype=np.bool_), untils, {})
 
 
 def _with_pending(shape: Shape, entries: Entries) -> HopRows:
@@ -66,17 +77,17 @@ def _with_pending(shape: Shape, entries: Entries) -> HopRows:
     return merge_hops(shape, joined(entries.hops, event_rows(shape, entries.owners, entries.pending, shape.hops_us)))
 
 
-def _columns(shape: Shape, entries: Entries, words: Ints, nulls: Bools) -> None:
+def _columns(shape: Shape, entries: Entries, made: Results) -> None:
     """Columns of the newest event of each entity."""
     if not shape.columns or not len(entries.owners):
         return
     first = np.flatnonzero(np.diff(entries.owners, prepend=-1))
     values = entries.pending[first, 2 : 2 + shape.columns]
-    nulls[entries.owners[first], : shape.columns] = values == NEVER
+    made.nulls[entries.owners[first], : shape.columns] = values == NEVER
     if len(shape.floating):
         values = values.copy()
         values[:, shape.floating - 2] = unordered(values[:, shape.floating - 2], True).view(np.int64)
-    words[entries.owners[first], : shape.columns] = values
+    made.words[entries.owners[first], : shape.columns] = values
 
 
 def _inside(shape: Shape, number: int, cuts: Ints, hops: HopRows) -> NDArray[np.intp]:
@@ -87,25 +98,20 @@ def _inside(shape: Shape, number: int, cuts: Ints, hops: HopRows) -> NDArray[np.
     return np.flatnonzero((hops.groups % shape.lists == lists) & (hops.indices >= firsts[hops.groups // shape.lists]))
 
 
-def _window(
-    shape: Shape, number: int, later: int, hops: HopRows, inside: NDArray[np.intp], into: tuple[Ints, Bools, Ints]
-) -> dict[int, Ints]:
-    """Fill in the results of one window that holds these hops; the values of those that are lists."""
+def _window(shape: Shape, number: int, later: int, hops: HopRows, inside: NDArray[np.intp], into: Results) -> None:
+    """Fill in the results of one window that holds these hops."""
     over, hop = shape.windows[number]
     groups = hops.groups[inside]
     starts = np.flatnonzero(np.diff(groups, prepend=-1))
     measures, states = merge_runs(shape, hops.measures[inside], starts, _within(hops.states, inside, len(hops.groups)))
-    words, nulls, untils = into
     found = groups[starts] // shape.lists
-    untils[found, later * len(shape.windows) + number] = (hops.indices[inside[starts]] + 1) * hop + over
-    values = {}
+    into.untils[found, later * len(shape.windows) + number] = (hops.indices[inside[starts]] + 1) * hop + over
     for which, aggregate in enumerate(shape.layout.aggregates, start=shape.columns + later * len(shape.layout.aggregates)):
         if (aggregate.over_us, aggregate.hop_us) == (over, hop):
-            words[:, which], nulls[:, which] = _of_nothing(shape, aggregate)
-            words[found, which], nulls[found, which], listed = finalized(shape, aggregate, measures, states)
+            into.words[:, which], into.nulls[:, which] = _of_nothing(shape, aggregate)
+            into.words[found, which], into.nulls[found, which], listed = finalized(shape, aggregate, measures, states)
             if listed is not None:
-                values[which] = listed
-    return values
+                into.lists[which] = listed
 
 
 def _of_nothing(shape: Shape, aggregate: Aggregate) -> tuple[int, bool]:

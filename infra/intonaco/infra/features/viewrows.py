@@ -111,16 +111,16 @@ class ViewRows:
         """Put aggregates that have to be merged into the results of rows, all at once."""
         shape = self.reader.shape
         taken = decode(shape, [entries[row][VALUE] for row in rows.tolist()], [])
-        made, _, lists = aggregates_at(shape, taken, before[rows])
+        made = aggregates_at(shape, taken, before[rows])
         for slot, place in enumerate(self.reader.wanted):
-            if place in lists:
+            if place in made.lists:
                 kind = self.reader.kinds[slot]
-                values = lists[place].view(np.float64) if isinstance(kind, Aggregate) and kind.floats else lists[place]
-                parts = np.split(values, np.cumsum(made[:, place])[:-1])
+                values = made.lists[place].view(np.float64) if isinstance(kind, Aggregate) and kind.floats else made.lists[place]
+                parts = np.split(values, np.cumsum(made.words[:, place])[:-1])
                 for row, part in zip(rows.tolist(), parts, strict=True):
                     texts[slot][row] = tuple(part.tolist())
             elif place >= shape.columns:
-                words[slot, rows] = made[:, place]
+                words[slot, rows] = made.words[:, place]
 
     def _read(self, number: int, entries: Sequence[bytes], words: Ints, sizes: Ints) -> list[Any]:
         """The values of a result that is a text or a list."""
