@@ -59,7 +59,8 @@ class _Parts:
     @folded.default
     def _folded(self) -> NDArray[np.bool_]:
         """Which entities have an event before the horizon that is kept."""
-        return np.logical_and(self.entries.header[:, NEWEST] != NEVER, self.shape.columns > 0)
+        folded: NDArray[np.bool_] = (self.entries.header[:, NEWEST] != NEVER) & (self.shape.columns > 0)
+        return folded
 
     @sizes.default
     def _sizes(self) -> Ints:

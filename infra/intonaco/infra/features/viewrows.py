@@ -13,8 +13,9 @@ from intonaco.infra.features.entry import decode
 from intonaco.infra.features.layout import Aggregate, Kept
 from intonaco.infra.features.movedrows import MovedRows
 from intonaco.infra.features.results import aggregates_at
+from intonaco.infra.features.resultvalues import result_of
 from intonaco.infra.features.shape import HEADER, LATEST, NULLS, TAG, TEXTS, WORDS, holds_floats
-from intonaco.infra.features.viewreader import ViewReader, other_layout, result_of
+from intonaco.infra.features.viewreader import ViewReader, other_layout
 from intonaco.infra.storage.entries import VALUE
 
 __all__ = ["Found", "ViewRows"]
