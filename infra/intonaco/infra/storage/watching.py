@@ -1,5 +1,6 @@
 """Watching a store's journal: what every process that has the store open does before it writes, and now and then when it reads."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -42,6 +43,7 @@ class Watch(Generic[S]):
     _found: Move | None = field(default=None, init=False, repr=False)
     _target: tuple[str, S] | None = field(default=None, init=False, repr=False)
     again_at: float = field(default=0.0, init=False, repr=False)
+    _turn: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.current = self.source
@@ -53,11 +55,12 @@ class Watch(Generic[S]):
 
     def look(self) -> None:
         """Read the journal now."""
-        begun = time.monotonic()
-        self._found = self.journal.last()
-        if self._found != self.move:
-            self._follow(self._found)
-        self.again_at = begun + LOOK_S
+        with self._turn:
+            begun = time.monotonic()
+            self._found = self.journal.last()
+            if self._found != self.move:
+                self._follow(self._found)
+            self.again_at = begun + LOOK_S
 
     def glance(self) -> None:
         """Read the journal if what is known is old; what does not answer and does not count is no reason not to read on."""

@@ -28,6 +28,7 @@ _TOLD: dict[str, tuple[Callable[..., IntonacoError], str, str]] = {
     "40": (ConflictError, "gave way to another writer; nothing of this was written", _AGAIN),
     "42501": (RefusedError, "does not let this user do that", "grant the user CREATE and USAGE on the schema"),
     "42P01": (CorruptError, "lacks what its migrations made", _RESTORE),
+    "42883": (SettingsError, "is too old", "use PostgreSQL 13 or newer"),
     "42703": (CorruptError, "lacks what its migrations made", _RESTORE),
     "22": (InvalidError, "cannot hold a value", "text may hold no NUL; keep what is large as a blob"),
     "54": (InvalidError, "cannot hold a value that large", "keep it as a blob and store its digest"),
