@@ -39,7 +39,7 @@ _NUMBERS = itertools.count()
 def bits(column: Column, row: int) -> Any:
     """What a row holds, floats by their bits."""
     values = column.values if isinstance(column, Masked) else column
-    held = values[row]  # type: ignore[index]
+    held = values[row]
     return held.tobytes() if isinstance(held, np.generic) else held
 
 

@@ -149,6 +149,9 @@ def test_a_late_event_below_a_chained_view_stops_it_before_anything_is_wrong(fil
     with pytest.raises(InvalidError, match="'weather' got 1 events that are older than what is stored of 'windy'") as caught:
         filled.materialize(SET, 8 * HOUR)
     assert "--rebuild" in caught.value.hint
+    filled.rebuild(WINDY, 12 * HOUR)
+    filled.materialize(SET, 12 * HOUR)
+    same_online(filled, 12)
 
 
 def test_an_event_that_nobody_could_have_seen_is_not_late(filled: FeatureStore) -> None:
