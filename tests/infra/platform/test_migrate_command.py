@@ -22,6 +22,13 @@ TARGETS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else has these stores open, so nobody needs time to look."""
+    monkeypatch.setattr("intonaco.infra.storage.migration.BARRIER_S", 0.1)
+    monkeypatch.setattr("intonaco.infra.storage.catalogmigration.BARRIER_S", 0.1)
+
+
 @pytest.mark.parametrize("store", STORES)
 def test_a_store_moves_by_commands_that_say_what_comes_next(store: str, ask: Ask, root: Path) -> None:
     code, answer = ask("migrate", "start", store, TARGETS[store])
