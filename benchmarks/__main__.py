@@ -19,6 +19,7 @@ BENCHES = {
     "online": "online:reading",
     "definitions": "definitions:defining",
     "materialize": "materialize:materializing",
+    "materialize_redis": "materializeredis:materializing",
     "stream": "stream:streaming",
     "online_redis": "onlineredis:keeping",
     "online_redis_features": "online:reading_redis",

@@ -21,18 +21,18 @@ from intonaco.infra.features.definitions import Entity, FeatureView, TableSource
 from intonaco.infra.features.writer import OnlineWriter, ViewWriter
 from intonaco.infra.storage.lmdb import LmdbStore
 
-__all__ = ["materializing"]
+__all__ = ["NAMES", "ROW", "SECOND_US", "VIEW", "events_of", "materializing"]
 
-_NAMES = tuple(f"column_{number}" for number in range(8))
-_VIEW = FeatureView(
+NAMES = tuple(f"column_{number}" for number in range(8))
+VIEW = FeatureView(
     name="newest",
     entity=Entity("thing", {"key": "str"}),
-    source=TableSource("events", dict.fromkeys(_NAMES, "float64"), time="time"),
-    features=[columns(*_NAMES)],
+    source=TableSource("events", dict.fromkeys(NAMES, "float64"), time="time"),
+    features=[columns(*NAMES)],
 )
-_ROW = struct.Struct("<8d")
+ROW = struct.Struct("<8d")
 _AT_US = 1_700_000_000_000_000
-_SECOND_US = 1_000_000
+SECOND_US = 1_000_000
 
 
 def materializing(scale: Scale) -> None:
@@ -48,12 +48,12 @@ def materializing(scale: Scale) -> None:
             compare(f"materialize_{'existing' if existing else 'fresh'}", systems, n=n, rounds=scale(9), reach=3)
 
 
-def _events(n: int, later_us: int) -> pa.Table:
+def events_of(n: int, later_us: int) -> pa.Table:
     """One event of each entity, in no order; other values and later times each time."""
     generator = np.random.default_rng(later_us)
-    times = pa.array(_AT_US + later_us + generator.integers(0, _SECOND_US, n)).cast(pa.timestamp("us", tz="UTC"))
+    times = pa.array(_AT_US + later_us + generator.integers(0, SECOND_US, n)).cast(pa.timestamp("us", tz="UTC"))
     keys = [f"key {number}" for number in generator.permutation(n)]
-    return pa.table({"key": keys, "time": times, **{name: generator.normal(size=n) for name in _NAMES}})
+    return pa.table({"key": keys, "time": times, **{name: generator.normal(size=n) for name in NAMES}})
 
 
 @define(eq=False)
@@ -66,15 +66,15 @@ class _Raw:
 
     @classmethod
     def of(cls, places: Iterator[Path], n: int, existing: bool) -> "_Raw":
-        made = cls(lmdb.open(str(next(places)), map_size=2**32), _events(n, 0), False)
+        made = cls(lmdb.open(str(next(places)), map_size=2**32), events_of(n, 0), False)
         if existing:
             made.write()
-            made.events, made.existing = _events(n, _SECOND_US), True
+            made.events, made.existing = events_of(n, SECOND_US), True
         return made
 
     def write(self) -> None:
         keys = [key.encode() for key in self.events["key"].to_pylist()]
-        rows = list(map(_ROW.pack, *(self.events[name].to_pylist() for name in _NAMES)))
+        rows = list(map(ROW.pack, *(self.events[name].to_pylist() for name in NAMES)))
         with self.environment.begin(write=True) as transaction:
             for key, row in zip(keys, rows, strict=True):
                 if not self.existing or transaction.get(key) != row:
@@ -89,10 +89,10 @@ class _Ours:
 
     @classmethod
     def of(cls, places: Iterator[Path], n: int, existing: bool) -> "_Ours":
-        made = cls(OnlineWriter(LmdbStore.open(f"lmdb:{next(places)}"), (ViewWriter.of(_VIEW, "default", 1),)), _events(n, 0))
+        made = cls(OnlineWriter(LmdbStore.open(f"lmdb:{next(places)}"), (ViewWriter.of(VIEW, "default", 1),)), events_of(n, 0))
         if existing:
             made.write()
-            made.events, made.sequence = _events(n, _SECOND_US), 2
+            made.events, made.sequence = events_of(n, SECOND_US), 2
         return made
 
     def write(self) -> None:

@@ -15,7 +15,7 @@ from benchmarks.harness import Measure, Sample, Scale, compare, here
 from intonaco.ext.redis.local import LocalRedis
 from intonaco.ext.redis.store import RedisStore
 
-__all__ = ["keeping"]
+__all__ = ["keeping", "of_server"]
 
 _VALUE = struct.Struct("<q8d")
 _BATCH = 1000
@@ -33,7 +33,7 @@ def keeping(scale: Scale) -> None:
         for name, n, works in (*_puts(raw, store, keys, scale), *_reads(raw, store, keys, scale)):
             reach = 3.0 if "put" in name else 1.5
             compare(f"online_redis_{name}", {system: here(work) for system, work in works.items()}, n=n, rounds=scale(5), reach=reach)
-            servers = {system: _of_server(server.pid, work) for system, work in works.items()}
+            servers = {system: of_server(server.pid, work) for system, work in works.items()}
             compare(f"online_redis_{name}_server", servers, n=n, rounds=scale(5), reach=reach)
         raw.close()
 
@@ -96,7 +96,7 @@ def _packed(order: int) -> bytes:
     return _VALUE.pack(order, *_COLUMNS)
 
 
-def _of_server(pid: int, work: Work) -> Measure:
+def of_server(pid: int, work: Work) -> Measure:
     """Measures what a work costs another process, all its threads; its memory is not measured."""
 
     def measure() -> Sample:
