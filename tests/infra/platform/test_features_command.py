@@ -235,3 +235,9 @@ def test_decimals_are_told_as_texts_that_lose_no_digit(ask: Ask, root: Path) -> 
             0,
             {"price": "0.10", "total": "90071992547410.03"},
         )
+
+
+def test_views_are_certified_and_the_certificate_is_shown(ask: Ask, applied: None) -> None:
+    code, told = ask("features", "certify", "lateness", "--examples", "5")
+    assert (code, [(each["view"], each["passed"], each["examples"]) for each in told["certificates"]]) == (0, [("delays", True, 5)])
+    assert ask("features", "show", "delays")[1]["certificate"]["passed"] is True

@@ -7,6 +7,7 @@ import click
 
 from intonaco.infra.platform.answers import Answer, answering
 from intonaco.infra.platform.cli import open_workspace
+from intonaco.infra.platform.commands.certify import certify
 from intonaco.infra.platform.commands.consistency import consistency
 from intonaco.infra.platform.commands.featurestream import consume, dead
 from intonaco.infra.platform.commands.materialize import materialize
@@ -34,7 +35,7 @@ def features() -> None:
     """Plan and apply definitions; materialize, consume, read, show, search and measure features."""
 
 
-for _each in (materialize, consume, dead, show, search, consistency, select):
+for _each in (materialize, certify, consume, dead, show, search, consistency, select):
     features.add_command(_each)
 
 
