@@ -1,7 +1,8 @@
 """Functions written for one plan: the keys of many rows, and the features of one row of which all is present.
 
 What differs from plan to plan (names, places, delays, limits) stands in their source as constants, so that a read does what a
-program written by hand for it would do and no more. The source is made of numbers and of names that `repr` has quoted. Whatever is
+program written by hand for it would do and no more. A plan may come with a package that nobody trusts: its source is made of numbers
+and of names of our own, and all that is text in it stands in constants. Whatever is
 not the usual case (nulls, windows that moved on, unknown entities, odd keys, a store that does not answer) is left to others.
 """
 
@@ -101,7 +102,7 @@ def _ask(source: PlanSource, plan: ReadPlan, views: Sequence[ViewReader]) -> Non
         for name, _ in view.plan.keys:
             if name not in taken:
                 taken[name] = f"k{len(taken)}"
-                source.add(f"        {taken[name]} = keys[{name!r}]")
+                source.add(f"        {taken[name]} = keys[{source.constant(name)}]")
     source.add(f"        asked = [{', '.join(_key(source, view, [taken[name] for name, _ in view.plan.keys]) for view in views)}]")
 
 
