@@ -80,6 +80,8 @@ class ServingSettings:
 
     Parameters
     ----------
+    grpc_port
+        Of gRPC, at the same host; 0 takes a free one, -1 leaves gRPC off. It needs the extra `grpc` of intonaco-infra.
     features_s
         How long a read of features may take, within the deadline.
     degrade
@@ -88,6 +90,7 @@ class ServingSettings:
 
     host: str = "127.0.0.1"
     port: int = field(default=8080, validator=_at_least(0))
+    grpc_port: int = field(default=-1, validator=_at_least(-1))
     token: str = field(default="", repr=False)
     deadline_s: float = field(default=10.0, validator=_at_least(0.001))
     features_s: float = field(default=0.5, validator=_at_least(0.001))

@@ -113,8 +113,8 @@ def start_worker(module: str, number: int, endpoint: str, generation: int, job: 
     return Worker(number, endpoint, generation, child, front_end)
 
 
-def start_front(workspace: "Workspace", host: str, listening: list[socket.socket], grace_s: float) -> Child:
-    """Start the front end on sockets that listen already."""
+def start_front(workspace: "Workspace", host: str, listening: list[socket.socket], grace_s: float, grpc_addresses: list[str]) -> Child:
+    """Start the front end on sockets that listen already, and on addresses for gRPC, if any."""
     settings = workspace.settings.serving
     control, front_control = messages.pair()
     with front_control:
@@ -127,5 +127,6 @@ def start_front(workspace: "Workspace", host: str, listening: list[socket.socket
             body_limit_bytes=settings.body_limit_bytes,
             queue_limit=settings.queue_limit,
             grace_s=grace_s,
+            grpc_addresses=grpc_addresses,
         )
         return Child.start("intonaco.infra.serving.frontprocess", job, (*job.listen_fds, job.control_fd), control)

@@ -5,7 +5,7 @@ It opens no store and loads no model. It is an ASGI application without a framew
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from attrs import define, field
@@ -16,14 +16,15 @@ from intonaco.infra.serving.guard import Guard
 from intonaco.infra.serving.lanes import Line, Told
 from intonaco.infra.serving.metrics import Tally, exposition
 
-__all__ = ["FrontEnd"]
+__all__ = ["SERVER", "FrontEnd"]
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 _JSON = (b"content-type", b"application/json")
 _TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
-_SERVER = msgspec.json.encode({"name": "intonaco", "version": "0.1.0", "extensions": []})
+SERVER: Final = {"name": "intonaco", "version": "0.1.0", "extensions": []}
+_SERVER = msgspec.json.encode(SERVER)
 _OPEN_PATHS = frozenset({"/v2/health/live", "/v2/health/ready"})
 _RETRY = (b"retry-after", b"1")
 _CLOSE = (b"connection", b"close")
@@ -58,6 +59,14 @@ class FrontEnd:
             return None
         refused = self.guard.refuse(headers, open_to_all=False) or self._refuse_body(headers)
         return target if refused is None else None
+
+    def place(self, path: str) -> tuple[Line, int] | None:
+        """Where the body of a POST to this path goes."""
+        return self._posts.get(path)
+
+    def unknown(self, path: str) -> Told:
+        """The refusal of a path under which there is nothing."""
+        return 404, encode_error(f"nothing is served under {path[:200]!r}", code="not_found", hint=self._known())
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -139,7 +148,7 @@ class FrontEnd:
         """What can be read with GET."""
         known = self._document(path)
         if known is None:
-            return 404, encode_error(f"nothing is served under {path[:200]!r}", code="not_found", hint=self._known())
+            return self.unknown(path)
         if method not in ("GET", "HEAD"):
             return _wrong_method("GET")
         return known
@@ -150,7 +159,7 @@ class FrontEnd:
         if path == "/v2/health/live":
             return 200, b'{"live":true}'
         if path == "/v2/health/ready":
-            return self._ready()
+            return self.ready()
         if path == "/metrics":
             return 200, exposition(self.lines, self.others, self.gauges)
         return self._model(path) if path.startswith("/v2/models/") else None
@@ -159,14 +168,21 @@ class FrontEnd:
         parts = path.split("/")[3:]
         ready = parts[-1] == "ready"
         parts = parts[:-1] if ready else parts
-        line = self.lines.get(parts[0]) if parts else None
-        if line is None or not (len(parts) == 1 or (len(parts) == 3 and parts[1] == "versions" and parts[2] in map(str, line.versions))):
+        if len(parts) != 1 and not (len(parts) == 3 and parts[1] == "versions" and parts[2]):
+            return None
+        found = self.describe(parts[0], parts[2] if len(parts) == 3 else "")
+        return (200, b'{"ready":true}') if ready and found is not None and found[0] == 200 else found
+
+    def describe(self, name: str, version: str = "") -> Told | None:
+        """The metadata of an endpoint, or why it is not there yet; None if there is no such endpoint or version."""
+        line = self.lines.get(name)
+        if line is None or (version and version not in map(str, line.versions)):
             return None
         if line.lane is None or not line.metadata:
             return 503, encode_error(f"endpoint {line.name!r} is not ready: {line.reason}", code="not_ready")
-        return 200, b'{"ready":true}' if ready else line.metadata
+        return 200, line.metadata
 
-    def _ready(self) -> Told:
+    def ready(self) -> Told:
         """Whether all that is wanted can be asked; a balancer sends nothing here while it cannot."""
         if self.draining:
             return 503, encode_error("the server is shutting down", code="draining")

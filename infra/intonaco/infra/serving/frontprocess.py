@@ -8,7 +8,7 @@ import struct
 import sys
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import uvicorn
@@ -20,6 +20,9 @@ from intonaco.infra.serving.lanes import Lane, Line, expire
 from intonaco.infra.serving.messages import Attach, Degraded, Drain, Drained, Gauges, Hung, Listening, Refuse, Remove, Stop, Want
 from intonaco.infra.serving.passages import PassingProtocol
 from intonaco.infra.serving.processlife import die_with_parent, ignore_interrupts, settle_memory
+
+if TYPE_CHECKING:
+    from intonaco.infra.serving.rpc.listener import Listener
 
 __all__ = ["FrontJob", "main"]
 
@@ -42,6 +45,7 @@ class FrontJob(msgspec.Struct, kw_only=True):
     body_limit_bytes: int
     queue_limit: int
     grace_s: float
+    grpc_addresses: list[str] = []
 
 
 def main() -> None:
@@ -73,8 +77,11 @@ def main() -> None:
 async def _run(job: FrontJob, app: FrontEnd, server: uvicorn.Server, listening: list[socket.socket]) -> None:
     desk = _Desk(job, app, server, listening)
     desk.listen()
+    if job.grpc_addresses:
+        await desk.listen_to_grpc()
     sweeping = asyncio.create_task(desk.sweep())
     await server.serve(sockets=listening)
+    await desk.finish()
     sweeping.cancel()
 
 
@@ -88,10 +95,22 @@ class _Desk:
         self._lanes: dict[int, Lane] = {}
         self._told_hung: set[int] = set()
         self._doing: set[asyncio.Task[None]] = set()
+        self._grpc: Listener | None = None
 
     def listen(self) -> None:
         """Take orders from now on."""
         asyncio.get_running_loop().add_reader(self._control.fileno(), self._take_order)
+
+    async def listen_to_grpc(self) -> None:
+        """Take calls of gRPC too; its libraries are loaded here, so that a server without it does not have them in memory."""
+        from intonaco.infra.serving.rpc.listener import Listener
+
+        self._grpc = await Listener.start(self._app, self._job.grpc_addresses, self._job.queue_limit)
+
+    async def finish(self) -> None:
+        """Wait for the calls of gRPC that are still under way; a second time it is done at once."""
+        if self._grpc is not None:
+            await self._grpc.stop(self._job.grace_s)
 
     async def sweep(self) -> None:
         """Answer what is late, and tell of workers that hang, again and again."""
@@ -149,6 +168,8 @@ class _Desk:
         await asyncio.sleep(_HANDSHAKE_S)
         for server in self._server.servers:
             server.close()
+        if self._grpc is not None:
+            self._keep(self.finish())
         for listening in self._listening:
             await self._take_the_last(listening)
             listening.shutdown(socket.SHUT_RDWR)

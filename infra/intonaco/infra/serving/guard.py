@@ -45,7 +45,11 @@ class Guard:
         site = headers.get(b"sec-fetch-site")
         if (origin is not None and not self._own(origin, host)) or site in (b"cross-site", b"same-site"):
             return 403, encode_error("requests from pages of another origin are refused", code="foreign_origin", field="origin")
-        if self.token and not open_to_all and not self._holds(headers.get(b"authorization", b"")):
+        return None if open_to_all else self.unauthorized(headers.get(b"authorization", b""))
+
+    def unauthorized(self, authorization: bytes) -> Refusal | None:
+        """Why a request with this header is refused, or None."""
+        if self.token and not self._holds(authorization):
             hint = "send the header Authorization: Bearer TOKEN"
             return 401, encode_error("a valid token is needed", code="unauthorized", field="authorization", hint=hint)
         return None

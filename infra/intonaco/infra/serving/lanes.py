@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -120,21 +121,21 @@ class Line:
     tally: Tally = field(factory=Tally)
     parked: dict[int, tuple[bytes, Waiter, float]] = field(factory=dict)
 
-    def submit(self, version: int, body: bytes) -> "asyncio.Future[Told]":
+    def submit(self, version: int, body: bytes, within_s: float = math.inf) -> "asyncio.Future[Told]":
         """What will be the answer to a request."""
         future: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
-        self.pass_on(version, body, future)
+        self.pass_on(version, body, future, within_s)
         return future
 
-    def pass_on(self, version: int, body: bytes, waiter: Waiter) -> None:
-        """Send a request to the worker, or park it; the waiter is told what comes of it."""
+    def pass_on(self, version: int, body: bytes, waiter: Waiter, within_s: float = math.inf) -> None:
+        """Send a request to the worker, or park it; the waiter is told what comes of it, at the latest after the line's own deadline."""
         lane = self.lane
         if len(self.parked if lane is None else lane.waiting) >= self.limit:
             waiter.set_result((429, _FULL))
         elif lane is None and not self.parks:
             waiter.set_result((503, encode_error(f"endpoint {self.name!r} is not served: {self.reason}", code="not_ready")))
         else:
-            number, deadline = next(_NUMBERS), time.monotonic() + self.deadline_s
+            number, deadline = next(_NUMBERS), time.monotonic() + min(self.deadline_s, within_s)
             frame = request_frame(number, deadline, version, body)
             if lane is None:
                 self.parked[number] = frame, waiter, deadline

@@ -1,4 +1,4 @@
-"""The server: Open Inference Protocol v2 over HTTP for all that a project has deployed."""
+"""The server: Open Inference Protocol v2 over HTTP, and over gRPC where that is switched on, for all that a project has deployed."""
 
 import errno
 import ipaddress
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from intonaco.core.errors import PortInUseError, RefusedError, SettingsError
 from intonaco.infra.serving.children import start_front
+from intonaco.infra.serving.rpc.addresses import address_of, reserve
 from intonaco.infra.serving.spoolmover import SpoolMover
 from intonaco.infra.serving.states import Server
 from intonaco.infra.serving.supervisor import Supervisor
@@ -30,9 +31,10 @@ def serve(
     *,
     host: str | None = None,
     port: int | None = None,
+    grpc_port: int | None = None,
     project: str | None = None,
     overrides: dict[str, Any] | None = None,
-    on_ready: Callable[[str], None] = lambda url: None,
+    on_ready: Callable[[str, str], None] = lambda url, grpc_address: None,
 ) -> None:
     """Serve what the project has deployed, and what it deploys from now on, until SIGTERM or SIGINT.
 
@@ -41,7 +43,7 @@ def serve(
     overrides
         The settings with which the workspace was opened beside its file, for the workers.
     on_ready
-        Called with the server's URL when it takes requests.
+        Called with the server's URL, and its address for gRPC or nothing, when it takes requests.
 
     Raises
     ------
@@ -52,14 +54,16 @@ def serve(
     """
     settings = workspace.settings.serving
     where = settings.host if host is None else host
-    listening = listen(where, settings.port if port is None else port, bool(settings.token))
+    held = listening = listen(where, settings.port if port is None else port, bool(settings.token))
     try:
-        url = _url(where, listening[0])
-        supervisor = _supervisor(workspace, project or workspace.settings.project, where, url, listening, overrides or {}, on_ready)
+        reserved = reserve(listening, settings.grpc_port if grpc_port is None else grpc_port)
+        held = [*listening, *reserved]
+        addresses = [address_of(each) for each in reserved]
+        supervisor = _supervisor(workspace, project or workspace.settings.project, where, listening, addresses, overrides or {}, on_ready)
         with _Signals(supervisor):
             supervisor.run()
     finally:
-        for each in listening:
+        for each in held:
             each.close()
 
 
@@ -104,11 +108,12 @@ def _supervisor(
     workspace: "Workspace",
     project: str,
     host: str,
-    url: str,
     listening: list[socket.socket],
+    grpc_addresses: list[str],
     overrides: dict[str, Any],
-    on_ready: Callable[[str], None],
+    on_ready: Callable[[str, str], None],
 ) -> Supervisor:
+    url = _url(host, listening[0])
     server = Server(server=uuid.uuid4().hex[:16], project=project, url=url, pid=os.getpid())
     spool = workspace.home / "spool" / project
     return Supervisor(
@@ -116,11 +121,11 @@ def _supervisor(
         server=server,
         spool=spool,
         mover=SpoolMover(spool, project, workspace.stream),
-        start_front=lambda: start_front(workspace, host, listening, GRACE_S),
+        start_front=lambda: start_front(workspace, host, listening, GRACE_S, grpc_addresses),
         overrides=overrides,
         drain_s=DRAIN_S,
         grace_s=GRACE_S,
-        on_ready=lambda: on_ready(url),
+        on_ready=lambda: on_ready(url, grpc_addresses[0] if grpc_addresses else ""),
     )
 
 

@@ -31,7 +31,7 @@ from intonaco.infra.workspace import Workspace
 
 asked = json.loads(sys.argv[1])
 with Workspace.open(asked["root"], overrides=asked["overrides"]) as workspace:
-    serve(workspace, port=0, overrides=asked["overrides"], on_ready=lambda url: print(url, flush=True))
+    serve(workspace, port=0, overrides=asked["overrides"], on_ready=lambda *told: print(json.dumps(told), flush=True))
 """
 _TIMEOUT_S = 30.0
 
@@ -44,6 +44,7 @@ class RunningServer:
 
     process: "subprocess.Popen[str]" = field(repr=False)
     url: str
+    grpc_address: str = ""
 
     @property
     def address(self) -> str:
@@ -82,7 +83,7 @@ def running_server(root: Path, **overrides: Any) -> Iterator[RunningServer]:
     process = subprocess.Popen([sys.executable, "-c", _CODE, json.dumps(asked)], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        yield RunningServer(process, process.stdout.readline().strip())
+        yield RunningServer(process, *json.loads(process.stdout.readline() or '[""]'))
     finally:
         process.terminate()
         try:
