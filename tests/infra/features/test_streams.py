@@ -158,6 +158,23 @@ def test_poisoned_rows_of_an_arrow_record_leave_the_others(streaming: FeatureSto
     assert agree(streaming, 3 * HOUR, "ann")["fare_sum_1d"].tolist() == [3.0]
 
 
+def test_a_consumer_that_stalled_cannot_write_over_its_successor(streaming: FeatureStore) -> None:
+    """In one process the second takes the turn at once, as it does elsewhere when the lease is over."""
+    streaming.append(VIEW, trips(("ann", HOUR, 1.0)))
+    stalled = streaming.consumer([VIEW]).__enter__()
+    stalled.drain()
+    streaming.append(VIEW, trips(("ann", 2 * HOUR, 2.0)))
+    consume(streaming)
+    streaming.append(VIEW, trips(("ann", 3 * HOUR, 4.0)))
+    with pytest.raises(ConflictError, match="rides"):
+        stalled.drain()
+    for topic in stalled.topics:
+        topic.close()
+    consume(streaming)
+    assert agree(streaming, 4 * HOUR, "ann")["fare_sum_1d"].tolist() == [7.0]
+    assert streaming.workspace.tables.snapshot("default/trips").rows == 3
+
+
 def test_sums_that_would_overflow_are_kept_aside(store: FeatureStore) -> None:
     source = evolve(SOURCE, columns={"fare": "int64", "city": "str"})
     view = FeatureView(name="rides", entity=RIDER, source=source, features=[sum_("fare", over="1d")])

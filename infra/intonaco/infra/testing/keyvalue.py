@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from intonaco.core.errors import CorruptError, DeadlineError, InvalidError
 from intonaco.infra.storage.entries import VALUE
-from intonaco.infra.storage.keyvalue import WHOLE_ENTRIES, KeyValueStore, SupportsDeadline, SupportsStored
+from intonaco.infra.storage.keyvalue import WHOLE_ENTRIES, KeyValueStore, SupportsChange, SupportsDeadline, SupportsStored
 
 __all__ = ["KeyValueStoreContract"]
 
@@ -281,6 +281,37 @@ class KeyValueStoreContract:
         with pytest.raises(CorruptError):
             store.stored_under(space)([b"b", b"a"])
         assert [stored and stored[VALUE] for stored in store.stored_under(space)([b"b"])] == [b"whole"]
+
+    def test_a_change_sees_what_is_there_and_puts_what_it_becomes(self, store: KeyValueStore, space: bytes) -> None:
+        if not isinstance(store, SupportsChange):
+            return  # one that is far reads and puts in turn
+        keys = sorted(space + key for key in (b"", b"a", b"absent", b"b" * 500, b"c", b"d" * 3000))
+        store.put([(key, 7, b"old") for key in keys if key != space + b"absent"])
+        seen: list[list[bytes | None]] = []
+
+        def new(old: Sequence[bytes | None]) -> list[bytes | None]:
+            seen.append(list(old))
+            return [None if number == 0 else b"old" if number == 1 else b"new" for number in range(len(old))]
+
+        assert store.change(keys, new) == len(keys) - 2
+        assert seen == [[None if key == space + b"absent" else b"old" for key in keys]]
+        held = [(7, b"old")] * 2 + [(1, b"new") if key == space + b"absent" else (8, b"new") for key in keys[2:]]
+        assert store.get(keys) == held
+
+    def test_a_change_that_fails_leaves_all_as_it_was(self, store: KeyValueStore, space: bytes) -> None:
+        if not isinstance(store, SupportsChange):
+            return
+        store.put([(space, 1, b"old")])
+
+        def refused(_: Sequence[bytes | None]) -> list[bytes | None]:
+            raise InvalidError("no")
+
+        with pytest.raises(InvalidError):
+            store.change([space, space + b"a"], refused)
+        assert store.get([space, space + b"a"]) == [(1, b"old"), None]
+        self.damage(store, space)
+        with pytest.raises(CorruptError):
+            store.change([space], lambda old: [b"new"])
 
     def test_closing_twice_does_nothing(self, store: KeyValueStore) -> None:
         store.close()
