@@ -46,20 +46,20 @@ class Relay:
                 client.close()
                 continue
             server = socket.create_connection(self.server, timeout=10)
-            stopped = threading.Event()
-            threading.Thread(target=self._back, args=(server, client, stopped), daemon=True).start()
-            threading.Thread(target=self._forth, args=(client, server, stopped), daemon=True).start()
+            server.settimeout(None)  # an idle line is no broken one
+            cut, answered = threading.Event(), threading.Event()
+            threading.Thread(target=self._back, args=(server, client, cut, answered), daemon=True).start()
+            threading.Thread(target=self._forth, args=(client, server, cut, answered), daemon=True).start()
 
-    def _forth(self, client: socket.socket, server: socket.socket, stopped: threading.Event) -> None:
+    def _forth(self, client: socket.socket, server: socket.socket, cut: threading.Event, answered: threading.Event) -> None:
         try:
             while data := client.recv(65536):
                 if self.cut_at and not self.cuts and self.cut_at in data:
                     self.cuts += 1
-                    stopped.set()
+                    cut.set()
                     if self.deliver:
                         server.sendall(data)
-                        server.settimeout(10)
-                        server.recv(65536)  # so that the server has done it
+                        answered.wait(10)  # so that the server has done it
                     break
                 server.sendall(data)
         except OSError:
@@ -67,19 +67,17 @@ class Relay:
         finally:
             _close(client, server)
 
-    def _back(self, server: socket.socket, client: socket.socket, stopped: threading.Event) -> None:
-        server.settimeout(0.05)
-        while not stopped.is_set():
-            try:
-                data = server.recv(65536)
-            except TimeoutError:
-                continue
-            except OSError:
-                break
-            if not data:
-                _close(client, server)
-                break
-            client.sendall(data)
+    def _back(self, server: socket.socket, client: socket.socket, cut: threading.Event, answered: threading.Event) -> None:
+        try:
+            while data := server.recv(65536):
+                if cut.is_set():  # what is read now is the answer
+                    break
+                client.sendall(data)
+        except OSError:
+            pass
+        answered.set()
+        if not cut.is_set():
+            _close(client, server)
 
 
 def _close(*ends: socket.socket) -> None:

@@ -15,6 +15,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalP
     """A server for all tests of a session."""
     with LocalPostgres.start(tmp_path_factory.mktemp("postgres")) as server:
         yield server
+        server.kill()  # to stop in order it would write thousands of files of tests, and nothing of this is kept
 
 
 @pytest.fixture
