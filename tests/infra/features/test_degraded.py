@@ -177,6 +177,19 @@ def test_one_failure_is_forgotten_with_the_next_answer(store: Distant) -> None:
         assert not reader.row(KEYS, 5).degraded
 
 
+def test_one_row_is_asked_for_once_whatever_it_is(store: Distant) -> None:
+    view = FeatureView(name="floats", entity=VIEW.entity, source=VIEW.source, features=[columns("value", valid_for=10)])
+    plan = ReadPlan.compile(FeatureSet(name="floats", features=[view]), "default", {"floats": 1})
+    table = pa.table({"key": ["a", "b"], "time": pa.array([1, 1], STAMP), "value": [2.0, None], "text": ["x", "x"]})
+    OnlineWriter(store, (ViewWriter.of(view, "default", 1),)).push({"events": table})
+    reader, before = OnlineReader(plan, store), store.asked
+    for moment in (5, 50):
+        for key in ("a", "b", "nobody"):
+            reader.row({"key": key}, moment)
+            reader.read({"key": np.array([key], dtype=object)}, np.array([moment]))
+    assert store.asked - before == 12
+
+
 def test_a_moment_is_refused_whether_or_not_the_store_keeps_deadlines(store: Distant) -> None:
     from intonaco.core.errors import InvalidError
 

@@ -12,6 +12,7 @@ from intonaco.infra.features.answer import Answer
 from intonaco.infra.features.compiled import RowFunction, compile_row
 from intonaco.infra.features.fetching import Source
 from intonaco.infra.features.plan import ReadPlan
+from intonaco.infra.features.row import Row
 from intonaco.infra.features.viewreader import ViewReader
 
 __all__ = ["OneRow"]
@@ -23,8 +24,11 @@ class OneRow:
 
     names: tuple[str, ...]
     inputs: tuple[str, ...]
-    views: int
-    _read: RowFunction = field(repr=False)
+    plan: ReadPlan = field(repr=False)
+    views: tuple[ViewReader, ...] = field(repr=False)
+    source: Source = field(repr=False)
+    _read: RowFunction | None = field(default=None, init=False, repr=False)
+    _asked: bool = field(default=False, init=False, repr=False)
 
     @classmethod
     def of(cls, plan: ReadPlan, views: tuple[ViewReader, ...], source: Source) -> "OneRow | None":
@@ -34,30 +38,37 @@ class OneRow:
         names = tuple(output.name for output in outputs)
         if not outputs or not plain or names != plan.features.names:
             return None
-        return cls(names, plan.inputs.names, len(views), compile_row(plan, views, source, _left))
+        return cls(names, plan.inputs.names, plan, views, source)
 
-    def read(self, columns: Columns, at_us: int, deadline_s: float | None) -> Answer | None:
-        """The answer; None if it is left to those who read any rows.
+    def read(self, columns: Columns, at_us: int, deadline_s: float | None) -> Answer | list[bytes | None] | None:
+        """The answer; what is stored for each view if the rest is left to those who read any rows; None if all is.
 
         Raises
         ------
         UnavailableError
             The store did not answer.
         """
-        given = _plain(columns, self.inputs)
-        row = self._read(given, at_us, deadline_s) if given is not None else None
-        if row is None:
-            return None
+        read, given = self._read or self._compiled(), _plain(columns, self.inputs)
+        row = None if read is None or given is None else read(given, at_us, deadline_s)
+        if not isinstance(row, Row):
+            return row
         values, names = np.array(row.values, dtype=np.float64).reshape(-1, 1), self.names
         if any(row.statuses):
             statuses = dict(zip(names, np.array(row.statuses, dtype=np.uint8).reshape(-1, 1), strict=True))
         else:
             statuses = dict.fromkeys(names, np.zeros(1, dtype=np.uint8))
-        if self.views == 1:
+        if len(self.views) == 1:
             ages = dict.fromkeys(names, np.array(row.ages[:1], dtype=np.int64))
         else:
             ages = dict(zip(names, np.array(row.ages, dtype=np.int64).reshape(-1, 1), strict=True))
         return Answer(columns=dict(zip(names, values, strict=True)), statuses=statuses, ages=ages)
+
+    def _compiled(self) -> RowFunction | None:
+        """The compiled function, from the second read on: a reader that is made for one read is quicker without."""
+        if self._asked:
+            self._read = compile_row(self.plan, self.views, self.source, _left)
+        self._asked = True
+        return self._read
 
 
 def _plain(columns: Mapping[str, Column], names: tuple[str, ...]) -> dict[str, Any] | None:
@@ -71,8 +82,8 @@ def _plain(columns: Mapping[str, Column], names: tuple[str, ...]) -> dict[str, A
     return given
 
 
-def _left(*given: Any) -> Any:
-    """Leaves what is unusual to others; a store that did not answer is not to be asked again."""
-    if len(given) > 4 and isinstance(given[4], UnavailableError):
-        raise given[4]
-    return None
+def _left(keys: Any, at_us: int, deadline_s: float | None, found: Any = None, error: UnavailableError | None = None) -> Any:
+    """Gives back what is stored of an unusual row, so that it is not read twice; a store that did not answer is not asked again."""
+    if error is not None:
+        raise error
+    return found

@@ -111,7 +111,7 @@ class OnlineReader:
             except UnavailableError as error:
                 return self._without_store(error, columns, moments)
             if single is not None:
-                return single
+                return single if isinstance(single, Answer) else self._answered(single, columns, moments)
         keys, odd = self._views[0].keys(columns, rows) if len(self._views) == 1 else self._all_keys(columns, rows)
         try:
             stored = self._source.stored if deadline_s is None else self._source.within(deadline_s)
