@@ -108,7 +108,7 @@ class _Desk:
         self._grpc = await Listener.start(self._app, self._job.grpc_addresses, self._job.queue_limit)
 
     async def finish(self) -> None:
-        """Wait for the calls of gRPC that are still under way; a second time it is done at once."""
+        """Wait for the calls of gRPC that are still under way."""
         if self._grpc is not None:
             await self._grpc.stop(self._job.grace_s)
 
@@ -169,7 +169,7 @@ class _Desk:
         for server in self._server.servers:
             server.close()
         if self._grpc is not None:
-            self._keep(self.finish())
+            self._grpc.close()
         for listening in self._listening:
             await self._take_the_last(listening)
             listening.shutdown(socket.SHUT_RDWR)

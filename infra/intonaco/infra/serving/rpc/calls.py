@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import grpc
@@ -11,7 +12,7 @@ import msgspec
 from attrs import define, field
 from google.protobuf.message import DecodeError
 
-from intonaco.core.errors import IntonacoError, SchemaError
+from intonaco.core.errors import SchemaError
 from intonaco.infra.serving.answers import encode_error
 from intonaco.infra.serving.faults import fault
 from intonaco.infra.serving.front import SERVER, FrontEnd
@@ -31,6 +32,7 @@ _OPEN: Final = frozenset({f"{_INFERENCE}ServerLive", f"{_INFERENCE}ServerReady"}
 _REQUEST_TIMEOUT_S = 10.0
 #: A request from so many bytes on is translated beside the loop, so that others are answered meanwhile.
 _LARGE_BYTES = 64 * 1024
+_CLOSING = 503, encode_error("the server is shutting down", code="draining", hint="ask another one")
 
 Method = Callable[[bytes, float], Awaitable[Told]]
 
@@ -40,10 +42,12 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]
     """What the front end answers over gRPC.
 
     A method takes the bytes of a request and the seconds that its client waits, and gives what HTTP would: 200 and the bytes of a
-    response, or another status and the object of a refusal.
+    response, or another status and the object of a refusal. While it is `closing` it takes no new calls but those of health.
     """
 
     app: FrontEnd
+    closing: bool = False
+    under_way: int = field(default=0, init=False)
     _methods: dict[str, Method] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -55,11 +59,11 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]
         """The handler of a call; nothing of its message has been read yet, and nothing will be without a valid token."""
         given = next((value for name, value in details.invocation_metadata if name == "authorization"), "")
         authorization = given if isinstance(given, bytes) else given.encode()
-        refused = None if details.method in _OPEN else self.app.guard.unauthorized(authorization)
+        refused = None if details.method in _OPEN else self.app.guard.unauthorized(authorization) or (_CLOSING if self.closing else None)
         if refused is not None:
             return grpc.stream_unary_rpc_method_handler(_refuse(refused))
         method = self._methods.get(details.method)
-        return None if method is None else grpc.stream_unary_rpc_method_handler(_answer(method))
+        return None if method is None else grpc.stream_unary_rpc_method_handler(partial(self._answer, method))
 
     async def ServerLive(self, message: bytes, within_s: float) -> Told:  # noqa: N802
         """Whether the process runs."""
@@ -108,6 +112,17 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]
         status, told = await self._pass_on(f"/features/{asked.set}:get", body, time.monotonic() + within_s)
         return (200, _FEATURES.GetResponse(answer=told.decode()).SerializeToString()) if status == 200 else (status, told)
 
+    async def _answer(self, method: Method, messages: AsyncIterator[bytes], context: Any) -> bytes:
+        """Read one message, within its time, and answer or refuse."""
+        self.under_way += 1
+        try:
+            status, told = await _told(method, messages, context.time_remaining())
+            if status != 200:
+                await context.abort(code_of(status), text_of(told))
+            return told
+        finally:
+            self.under_way -= 1
+
     async def _pass_on(self, path: str, body: bytes, until: float) -> Told:
         started = time.monotonic()
         place = self.app.place(path)
@@ -133,33 +148,19 @@ def _prediction(message: bytes) -> tuple[str, str, bool, bytes]:
     return asked.model_name, asked.model_version, bool(asked.raw_input_contents), request_body(asked)
 
 
-def _answer(method: Method) -> Any:
-    """The handler of a method: it reads one message, within its time, and answers or refuses."""
-
-    async def answer(messages: AsyncIterator[bytes], context: Any) -> bytes:
-        left_s = context.time_remaining()
-        try:
-            async with asyncio.timeout(_REQUEST_TIMEOUT_S):
-                message = await anext(messages)
-        except StopAsyncIteration:
-            status, told = 400, encode_error("the call holds no message", code="invalid")
-        except TimeoutError:
-            status, told = 504, encode_error(f"the request did not come whole within {_REQUEST_TIMEOUT_S:g} s", code="deadline")
-        else:
-            status, told = await _told(method, message, math.inf if left_s is None else left_s)
-        if status != 200:
-            await context.abort(code_of(status), text_of(told))
-        return told
-
-    return answer
-
-
-async def _told(method: Method, message: bytes, within_s: float) -> Told:
+async def _told(method: Method, messages: AsyncIterator[bytes], left_s: float | None) -> Told:
     try:
-        return await method(message, within_s)
+        async with asyncio.timeout(_REQUEST_TIMEOUT_S):
+            message = await anext(messages)
+    except StopAsyncIteration:
+        return 400, encode_error("the call holds no message", code="invalid")
+    except TimeoutError:
+        return 504, encode_error(f"the request did not come whole within {_REQUEST_TIMEOUT_S:g} s", code="deadline")
+    try:
+        return await method(message, math.inf if left_s is None else left_s)
     except DecodeError as error:
         return fault(SchemaError(f"the message is none of this method: {error}"))
-    except IntonacoError as error:
+    except Exception as error:  # whatever is wrong with one request is told to its caller
         return fault(error)
 
 

@@ -19,8 +19,8 @@ _CODES: Final = {
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
-#: Of bytes as they travel; clients cut what is over 8 KB off, with all that stands beside it.
-_LONGEST = 1000
+#: Of characters; clients refuse more than 8 KB of what stands beside a message, and other letters than ASCII take up to 12 bytes.
+_LONGEST, _LONGEST_OTHER = 1000, 150
 _BESIDE = ("field", "hint", "code", "error_id")
 
 
@@ -37,4 +37,5 @@ def text_of(body: bytes) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    longest = _LONGEST if text.isascii() else _LONGEST_OTHER
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
