@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from intonaco.core.errors import InvalidError
 from intonaco.infra.compute.arrays import times
-from intonaco.infra.features.eventrecords import EventRecords, Fault, Received
+from intonaco.infra.features.eventrecords import EventRecords
+from intonaco.infra.features.received import Fault, Received
 from intonaco.infra.features.views import FeatureView
 
 __all__ = ["AHEAD_US", "dated", "refused"]

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 from attrs import define, field, frozen
 
-from intonaco.infra.features.eventrecords import Fault, Origin, named
+from intonaco.infra.features.eventrecords import named
+from intonaco.infra.features.received import Fault, Origin
 from intonaco.infra.features.topics import Topic
 
 __all__ = ["DeadLetter", "DeadLetters"]

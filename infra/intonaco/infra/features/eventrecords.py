@@ -5,7 +5,7 @@ since 1970 or as ISO 8601 with a zone, bytes as base64, decimals as text; other 
 are. Arrow holds the same columns for many events at once, and is what `FeatureStore.append` writes.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -14,90 +14,21 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-from attrs import define, evolve, field, frozen
-from numpy.typing import NDArray
+from attrs import define, evolve, field
 
 from intonaco.core.errors import DefinitionError, SchemaError
 from intonaco.core.schema import Field, Schema
 from intonaco.infra.compute.timeline import as_us
+from intonaco.infra.features.received import NOWHERE, Fault, Origin, Received
 from intonaco.infra.features.views import FeatureView
 from intonaco.infra.storage.arrow import arrow_schema, conform
 
-__all__ = ["EventRecords", "Fault", "Origin", "Received", "named"]
+__all__ = ["EventRecords", "named"]
 
 #: Events of one Arrow record.
 ROWS_PER_RECORD = 5_000
 _ARROW = b"\xff\xff\xff\xff"
-_NOWHERE = np.zeros((0, 3), dtype=np.int64)
 _WHOLE = {f"{sign}int{bits}": (bits, bool(sign)) for sign in ("", "u") for bits in (8, 16, 32, 64)}
-
-
-@frozen
-class Origin:
-    """Where an event stands: a record, and the row in it."""
-
-    partition: int
-    offset: int
-    row: int = 0
-
-
-@frozen
-class Fault:
-    """Why an event, or a record that is none, is no event of the topic.
-
-    Parameters
-    ----------
-    event
-        The bytes that can be appended again once it can be read.
-    """
-
-    origin: Origin
-    reason: str
-    event: bytes
-    field: str = ""
-
-
-@frozen(eq=False)
-class Received:
-    """Events of records, in order, and where each stands.
-
-    Parameters
-    ----------
-    origins : shape (events, 3)
-        Partition, offset and row.
-    """
-
-    events: pa.Table
-    origins: NDArray[np.int64]
-    faults: list[Fault] = field(factory=list)
-
-    @classmethod
-    def joined(cls, parts: Sequence["Received"], records: "EventRecords") -> "Received":
-        """All of them, in order."""
-        return cls(
-            pa.concat_tables([arrow_schema(records.schema).empty_table(), *(part.events for part in parts)]),
-            np.concatenate([_NOWHERE, *(part.origins for part in parts)]),
-            [fault for part in parts for fault in part.faults],
-        )
-
-    def without(self, origins: Collection[Origin]) -> "Received":
-        """Those that do not stand at these places."""
-        if not origins:
-            return self
-        offsets = {(origin.partition, origin.offset) for origin in origins}
-        suspects = [row for row, (partition, offset, _) in enumerate(self.origins.tolist()) if (partition, offset) in offsets]
-        kept = np.ones(len(self.origins), dtype=np.bool_)
-        kept[[row for row in suspects if self.origin(row) in origins]] = False
-        chosen = self if kept.all() else self.chosen(kept)
-        return evolve(chosen, faults=[fault for fault in self.faults if fault.origin not in origins])
-
-    def chosen(self, kept: NDArray[np.bool_]) -> "Received":
-        """Some of the events."""
-        return evolve(self, events=self.events.filter(pa.array(kept)), origins=self.origins[kept])
-
-    def origin(self, row: int) -> Origin:
-        """Where an event stands."""
-        return Origin(*self.origins[row].tolist())
 
 
 @define(eq=False)
@@ -153,7 +84,7 @@ class EventRecords:
                 parts += [self._of_arrow(Origin(partition, offset), value) for offset, value in run]
             else:
                 parts.append(self._of_json(partition, list(run)))
-        return Received.joined(parts, self)
+        return Received.joined(parts, self.schema)
 
     def record_of(self, events: pa.Table, row: int) -> bytes:
         """One event as a record of its own."""
@@ -198,7 +129,7 @@ class EventRecords:
         return Received(events, np.stack([np.full_like(offsets, partition), offsets, np.zeros_like(offsets)], axis=1))
 
     def _nothing(self, *faults: Fault) -> Received:
-        return Received(arrow_schema(self.schema).empty_table(), _NOWHERE, list(faults))
+        return Received(arrow_schema(self.schema).empty_table(), NOWHERE, list(faults))
 
     def _conformed(self, events: pa.Table) -> pa.Table:
         for name in self.schema.names:

@@ -14,7 +14,7 @@ from intonaco.infra.features.entitykeys import EntityKeys
 from intonaco.infra.features.folding import event_rows, merge_hops
 from intonaco.infra.features.layout import Layout
 from intonaco.infra.features.shape import HopRows, Shape
-from intonaco.infra.features.writer import ViewWriter
+from intonaco.infra.features.viewwriter import ViewWriter
 
 __all__ = ["hop_rows", "hops_table", "stored_hops"]
 

@@ -12,9 +12,9 @@ from attrs import define, field
 
 from intonaco.core.errors import ConflictError, InvalidError, MissingError
 from intonaco.infra.features.deadletters import DeadLetters
-from intonaco.infra.features.eventrecords import Received
 from intonaco.infra.features.positions import Ranges
 from intonaco.infra.features.progress import Mark, Piece, Progress
+from intonaco.infra.features.received import Received
 from intonaco.infra.features.topics import Topic
 from intonaco.infra.features.turns import Turn
 from intonaco.infra.storage.leases import Lease
@@ -29,7 +29,7 @@ _LEFT = 200
 def received(topic: Topic, letters: DeadLetters, ranges: Ranges) -> Received:
     """The events of records, without those that are dead letters."""
     parts = [_partition(topic, number, after, through) for number, (after, through) in sorted(ranges.items())]
-    found = Received.joined(parts, topic.records)
+    found = Received.joined(parts, topic.records.schema)
     return found.without(letters.origins)
 
 

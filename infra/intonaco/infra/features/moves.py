@@ -4,20 +4,18 @@ Before a piece is written it is recorded which rows it holds and under which num
 chosen again and a piece that was written takes no second effect. Marks move when all pieces of a move are stored, never before.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from intonaco.core.errors import IntonacoError, InvalidError
 from intonaco.infra.compute.arrays import times
-from intonaco.infra.features.entitykeys import EntityKeys
 from intonaco.infra.features.joined import joined_sources
+from intonaco.infra.features.lanes import Advance, Lane, Listener, Rows, Sink
 from intonaco.infra.features.pieces import PieceReader
-from intonaco.infra.features.progress import Mark, Piece, Progress
-from intonaco.infra.features.turns import Turn
-from intonaco.infra.features.writer import ViewWriter
+from intonaco.infra.features.progress import Mark, Piece
 from intonaco.infra.storage.tables import Snapshot
 
 if TYPE_CHECKING:
@@ -27,65 +25,6 @@ __all__ = ["Advance", "Lane", "Listener", "Rows", "Sink", "advance", "follows"]
 
 #: Rows of the source that are read, folded and written together; memory grows with this and not with the table.
 ROWS = 250_000
-
-
-@frozen
-class Advance:
-    """How far a materialization is: rows of the source looked at, of how many, for which views."""
-
-    views: tuple[str, ...]
-    done: int
-    total: int
-
-
-Listener = Callable[[Advance], None]
-
-
-@frozen(eq=False)
-class Rows:
-    """The events of one piece for one lane."""
-
-    writer: ViewWriter
-    events: pa.Table
-    keys: EntityKeys
-    sequence: int
-
-
-@define(eq=False)
-class Lane:
-    """One view at one place, its `hops` or `online`, on its way through the source."""
-
-    writer: ViewWriter
-    progress: Progress
-    turn: Turn
-    idle: bool = False
-    stored: int = field(default=0, init=False)
-    mark: Mark = field(factory=Mark, init=False)
-    wish: Mark | None = field(default=None, init=False)
-    piece: Piece | None = field(default=None, init=False)
-    joined: dict[str, Snapshot] = field(factory=dict, init=False)
-
-    def look(self) -> None:
-        """Read how far it is."""
-        self.mark, self.wish, self.piece = self.progress.mark(), self.progress.unfinished(), None
-        if self.wish is not None:
-            self.piece = self.progress.piece()
-
-    @property
-    def standing(self) -> tuple[object, ...]:
-        """What lanes that read together have in common."""
-        until = None if self.wish is None else (self.wish.source_version, self.wish.source_rows, self.wish.until_us)
-        piece = None if self.piece is None else (self.piece.done, self.piece.end)
-        return (self.mark.source_version, self.mark.source_rows, self.mark.until_us, until, piece)
-
-    @property
-    def sequence(self) -> int:
-        """The number of the piece that is being written, or of the last one."""
-        return self.mark.sequence if self.piece is None else self.piece.sequence
-
-
-#: Writes the pieces of lanes; what it raises leaves the piece to be written again.
-Sink = Callable[[Sequence[tuple[Lane, Rows]]], None]
 
 
 def advance(workspace: "Workspace", snapshot: Snapshot, lanes: Sequence[Lane], until_us: int, sink: Sink, listener: Listener) -> None:

@@ -19,7 +19,7 @@ from intonaco.infra.features.materialization import Materialized, Places, Wanted
 from intonaco.infra.features.moves import Lane, Listener, Rows, advance, follows
 from intonaco.infra.features.progress import Mark, Progress
 from intonaco.infra.features.views import FeatureView
-from intonaco.infra.features.writer import ViewWriter
+from intonaco.infra.features.viewwriter import ViewWriter
 from intonaco.infra.storage.tables import Snapshot
 
 if TYPE_CHECKING:

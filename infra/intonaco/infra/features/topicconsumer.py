@@ -12,10 +12,10 @@ from intonaco.core.errors import InvalidError
 from intonaco.infra.features.admission import dated, refused
 from intonaco.infra.features.deadletters import DeadLetters
 from intonaco.infra.features.entitykeys import EntityKeys
-from intonaco.infra.features.eventrecords import Fault, Received
 from intonaco.infra.features.landing import Landing, received
 from intonaco.infra.features.positions import Position, Ranges
 from intonaco.infra.features.quality import table_gate
+from intonaco.infra.features.received import Fault, Received
 from intonaco.infra.features.shape import PUSHED
 from intonaco.infra.features.streamlane import StreamLane
 from intonaco.infra.features.topics import Topic
@@ -138,7 +138,7 @@ class TopicConsumer:
                 parts.append(self.topic.records.read(records, partition))
                 rows = max(1, parts[-1].events.num_rows)
                 self._records = min(EVENTS, max(1, EVENTS * len(records) // rows // len(self.topic.partitions)))
-        return ranges, Received.joined(parts, self.topic.records).without(self.letters.origins if parts else ())
+        return ranges, Received.joined(parts, self.topic.records.schema).without(self.letters.origins if parts else ())
 
     def _begin(self, group: Sequence[StreamLane], ranges: Ranges, clock_us: int) -> None:
         """Record the batch for all views together."""
