@@ -149,6 +149,11 @@ def test_a_name_that_a_package_of_ours_would_add_names_the_package(plugins: Plug
         plugins.load("paints", "lightgbm", "paint")
 
 
+def test_an_extension_that_adds_a_scheme_is_named_by_how_the_scheme_begins(plugins: Plugins) -> None:
+    with pytest.raises(NotRegisteredError, match="pip install intonaco-postgres adds 'postgresql'"):
+        plugins.load("paints", "postgresql", "paint")
+
+
 def test_a_tool_of_the_developers_is_no_package_to_add(plugins: Plugins) -> None:
     with pytest.raises(NotRegisteredError, match=r"registered: none$"):
         plugins.load("paints", "dev", "paint")

@@ -214,8 +214,9 @@ class Plugins:
         reason = self._why_left_out(name)
         if reason:
             return f"the plugin {name!r} is left out: {reason}"
-        added = name in set(extras("intonaco")) - {"dev", "docs"}
-        return f"pip install intonaco-{name} adds {name!r}" if added else nearest(name, known)
+        # An extension is named for what it adds, or for how that begins: postgres for postgresql.
+        adds = next((extra for extra in sorted(set(extras("intonaco")) - {"dev", "docs"}) if name.startswith(extra)), "")
+        return f"pip install intonaco-{adds} adds {name!r}" if adds else nearest(name, known)
 
     def _why_left_out(self, name: str) -> str:
         loaded = {plugin.name for plugin in self.loaded}
