@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from attrs import define, field, frozen
 
-from intonaco.core.columns import Column, Masked, present
-from intonaco.core.errors import SchemaError, UnavailableError
+from intonaco.core.columns import Column, present
+from intonaco.core.errors import UnavailableError
 from intonaco.core.fields import Field, decimal_digits
 from intonaco.infra.compute.decimals import as_objects
 from intonaco.infra.compute.timeline import NEVER
@@ -15,6 +15,7 @@ from intonaco.infra.features.answer import NO_AGE
 from intonaco.infra.features.fetching import Source
 from intonaco.infra.features.functions import AT, apply
 from intonaco.infra.features.keys import entity_key
+from intonaco.infra.features.onecolumn import column_of_one
 from intonaco.infra.features.plan import Output, ReadPlan
 from intonaco.infra.features.row import Row
 from intonaco.infra.features.shape import TEXTS
@@ -162,49 +163,6 @@ class RowReader:
     def _arguments(self, known: Mapping[str, Any]) -> dict[str, Column]:
         """What functions take, each a column of one row."""
         return {name: column_of_one(known[name], self._fields[name]) for name in self._fields}
-
-
-def column_of_one(value: Any, wanted: Field) -> Column:
-    """A plain value as a column of one row.
-
-    Raises
-    ------
-    SchemaError
-        It is not of the type that is wanted.
-    """
-    dtype, kind = wanted.dtype, wanted.dtype.rstrip("0123456789")
-    if value is None:
-        value = np.nan if kind == "float" else _BLANKS.get(kind, 0)
-        missing = kind != "float"
-    else:
-        missing = False
-        if not isinstance(value, _KINDS.get(kind, object)) or (isinstance(value, bool) and kind != "bool"):
-            raise _unlike(value, wanted)
-    try:
-        column = np.array([value], dtype="datetime64[us]" if kind == "timestamp" else dtype if kind in _NUMBERS else object)
-    except (TypeError, ValueError, OverflowError):
-        raise _unlike(value, wanted) from None
-    return column if kind == "float" else Masked(column, np.array([missing]))
-
-
-def _unlike(value: Any, wanted: Field) -> SchemaError:
-    given = f"{value!r:.80}, a {type(value).__name__}"
-    return SchemaError(f"the request's {wanted.name!r} is {given}, expected {wanted.dtype}", field=wanted.name)
-
-
-#: Python's types for ours.
-_KINDS: Mapping[str, Any] = {
-    "float": int | float,
-    "int": int,
-    "uint": int,
-    "bool": bool,
-    "timestamp": int,
-    "str": str,
-    "json": str,
-    "bytes": bytes,
-}
-_NUMBERS = ("float", "int", "uint", "bool")
-_BLANKS: Mapping[str, Any] = {"str": "", "json": "", "bytes": b"", "bool": False}
 
 
 def plain(output: Output, value: Any) -> Any:
