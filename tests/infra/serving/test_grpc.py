@@ -3,6 +3,7 @@
 import importlib
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+import psutil
 import pyarrow as pa
 import pytest
 
@@ -391,6 +393,62 @@ def test_a_port_in_use_is_told(server: RunningServer, served: Workspace) -> None
         with pytest.raises(PortInUseError, match="in use") as caught:
             serve(served, port=0, grpc_port=port)
         assert caught.value.field == "serving.grpc_port"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("host", ["localhost", "::1"])
+def test_each_name_of_this_machine_is_listened_on_and_a_front_end_that_died_comes_back_there(served: Workspace, host: str) -> None:
+    if host == "::1" and not _has_ipv6():
+        pytest.skip("this machine has no IPv6 loopback")
+    with running_server(served.root, **{"serving.grpc_port": 0, "serving.host": host}) as server:
+        server.wait_ready("twice")
+        assert server.grpc_address.rpartition(":")[0] in ("127.0.0.1", "[::1]")
+        fronts = [each for each in psutil.Process(server.process.pid).children() if "frontprocess" in " ".join(each.cmdline())]
+        fronts[0].kill()
+        fronts[0].wait(10)
+        until = time.monotonic() + 30
+        asked = message(x=("FP64", {"fp64_contents": [1.0]}), note=("BYTES", {"bytes_contents": [b"a"]}))
+        while time.monotonic() < until:
+            try:
+                assert list(infer(server, asked).outputs[0].contents.fp64_contents) == [2.0]
+                return
+            except grpc.RpcError:
+                time.sleep(0.1)
+        pytest.fail("nobody answers after the front end died")
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_the_command_tells_the_address(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "intonaco.infra.platform.cli",
+        "-C",
+        str(tmp_path),
+        "serve",
+        "--port",
+        "0",
+        "--grpc-port",
+        "0",
+        "--json",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        with client_of.InferenceServerClient(told["grpc"]) as client:
+            assert client.is_server_live()
+            assert not client.is_server_ready()
+        process.terminate()
+        assert process.wait(30) == 0
 
 
 def test_without_its_libraries_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
