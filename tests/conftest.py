@@ -9,6 +9,9 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Before anything imports them, such as the search for examples in docstrings.
+pytest.register_assert_rewrite("intonaco.ext.postgres.testing", "intonaco.ext.redis.testing", "intonaco.ext.s3.testing")
+
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI")))
 settings.load_profile("ours")
 
