@@ -180,18 +180,25 @@ def _checked(order: int) -> int:
 
 def _stored(transaction: lmdb.Transaction, keys: Sequence[bytes], path: Path) -> list[bytes | None]:
     """What is stored under these keys; where some would stand between the same two entries, those are looked at once."""
+    unders = [b"\x00" + key if len(key) <= LONGEST_WHOLE else stored_key(key) for key in keys]
+    if unders and transaction.get(unders[0]) is not None:  # mostly the others are there too
+        found = cast("list[bytes | None]", list(map(transaction.get, unders)))
+        if None not in found:
+            return found
+    return _looked_for(transaction, unders, path)
+
+
+def _looked_for(transaction: lmdb.Transaction, unders: Sequence[bytes], path: Path) -> list[bytes | None]:
     found: list[bytes | None] = []
     low, high = b"", b""
-    get, add = transaction.get, found.append
-    for key in keys:
-        under = b"\x00" + key if len(key) <= LONGEST_WHOLE else stored_key(key)
+    for under in unders:
         if high and low < under < high:
-            add(None)
+            found.append(None)
             continue
-        stored = cast("bytes | None", get(under))
+        stored = cast("bytes | None", transaction.get(under))
         if stored is None:
             low, high = _check_sides(transaction, under, path)
-        add(stored)
+        found.append(stored)
     return found
 
 
