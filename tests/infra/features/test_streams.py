@@ -247,6 +247,22 @@ def test_cleared_entries_are_filled_from_the_table_and_the_topic(streaming: Feat
     assert agree(streaming, 3 * HOUR, "ann")["count_1d"].tolist() == [2.0]
 
 
+def test_a_clearing_that_was_killed_is_finished_by_the_consumer(streaming: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    streaming.append(VIEW, trips(("ann", HOUR, 4.0)))
+    consume(streaming)
+    with monkeypatch.context() as patched:
+        patched.setattr(Progress, "forget", killed)
+        with pytest.raises(Killed):
+            streaming.clear_online(VIEW)
+    consume(streaming)
+    assert agree(streaming, 3 * HOUR, "ann")["count_1d"].tolist() == [1.0]
+    assert streaming.clear_online(VIEW) == 1
+
+
+def killed(*_: Any) -> None:
+    raise Killed
+
+
 def test_partitions_are_each_read_from_their_own_offset(store: FeatureStore) -> None:
     view = evolve(VIEW, source=evolve(SOURCE, partitions=3))
     features = FeatureSet(name="all", features=[view])

@@ -12,7 +12,7 @@ from intonaco.core.errors import InvalidError
 from intonaco.infra.compute.timeline import as_us, as_us_array
 from intonaco.infra.features.answer import Answer
 from intonaco.infra.features.asked import check_asked, request_columns
-from intonaco.infra.features.keys import view_prefix
+from intonaco.infra.features.clearing import clear, finish_clearing
 from intonaco.infra.features.materialization import Materialized, Wanted, materialize, silent
 from intonaco.infra.features.moves import Listener
 from intonaco.infra.features.progress import Mark
@@ -124,20 +124,9 @@ class OnlineFeatures(AppliedFeatures):
 
     def clear_online(self, given: FeatureView | FeatureSet | str) -> int:
         """Remove the online entries of views, so that materialization fills them anew; how many there were."""
-        return sum(self._clear(view, number) for view, number in self.views(given))
-
-    def _clear(self, view: FeatureView, version: int) -> int:
-        """Remove the entries, then the marks: that it was begun is recorded, so that `_settled` finishes it after a crash."""
-        online, clearing = self.progress(view.name, version, "online"), self.progress(view.name, version, "clearing")
-        with online.alone(), clearing.alone() as lease:
-            clearing.finish(lease, Mark(sequence=1))
-            keys = [key for key, _ in self.workspace.keyvalue.scan(view_prefix(self.project, view.name, version))]
-            self.workspace.keyvalue.delete(keys)
-            clearing.forget("online", "push")
-        return len(keys)
+        return sum(clear(self.workspace, self.project, view.name, number) for view, number in self.views(given))
 
     def _settled(self, view: FeatureView, version: int) -> bool:
         """Whether pushes feed the view, once a clearing that was cut short is finished."""
-        if self.progress(view.name, version, "clearing").mark().sequence:
-            self._clear(view, version)
+        finish_clearing(self.workspace, self.project, view.name, version)
         return self.progress(view.name, version, "push").mark().sequence > 0

@@ -6,6 +6,7 @@ import sqlalchemy as sql
 from attrs import define, evolve, field
 
 from intonaco.infra.compute.arrays import times
+from intonaco.infra.features.clearing import finish_clearing
 from intonaco.infra.features.keys import view_prefix
 from intonaco.infra.features.landing import Landing
 from intonaco.infra.features.materialization import Places, silent
@@ -44,6 +45,7 @@ class StreamLane:
 
     def open(self, landing: Landing, clock_us: int) -> None:
         """Take the turn, and stand where the view is; one that never consumed begins with what has landed."""
+        finish_clearing(self.topic.workspace, self.topic.project, self.progress.view, self.progress.version)
         self.turn.hold()
         [stored] = self.topic.workspace.keyvalue.get([self.key])
         if stored is None:
