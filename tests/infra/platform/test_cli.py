@@ -1,6 +1,7 @@
 """What every command promises, and how each kind of error ends."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -38,6 +39,13 @@ def test_every_command_prints_one_object_with_a_next_step(ask: Ask, command: str
     code, answer = ask(*command.replace("OTHER", str(tmp_path / "other")).split())
     assert code == 0
     assert answer["next"]
+
+
+def test_every_kind_of_offer_is_shown(ask: Ask) -> None:
+    _, answer = ask("plugins")
+    page = (Path(__file__).parents[3] / "docs/reference/hooks.md").read_text(encoding="utf-8")
+    providers = re.findall(r"^\| `(\w+)\(\)` \|", page, re.MULTILINE)
+    assert sorted(answer["offers"]) == sorted(providers)
 
 
 def test_people_are_told_the_next_step_too(run: Run) -> None:
