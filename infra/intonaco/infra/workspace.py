@@ -216,8 +216,8 @@ class Workspace:
     def require(self, who: str, needs: "Mapping[str, Collection[Guarantee]]") -> None:
         """Let stores be refused that do not keep what `who` needs of them, by the name of the setting.
 
-        An embedded store is asked when it is first used, any other one at once if it can be reached. Of a store that is
-        not named, all that its primitive promises is needed.
+        A store that is named, and one that is not embedded, is asked at once if it can be reached, any other when it is
+        first used. Of a store that is not named, all that its primitive promises is needed.
 
         Raises
         ------
@@ -231,7 +231,7 @@ class Workspace:
         for name in HOOKS:
             if name in self._opened:
                 self._check(name, self._opened[name])
-            elif self._is_outside(name):
+            elif name in needs or self._is_outside(name):
                 self._try_open(name)
 
     def _try_open(self, name: str) -> None:

@@ -69,9 +69,8 @@ def test_a_workspace_needs_all_that_a_primitive_promises(tmp_path: Path) -> None
 
 def test_an_embedded_store_is_within_reach_of_this_machine_alone(tmp_path: Path) -> None:
     with Workspace.open(tmp_path) as workspace:
-        Distributed(workspace)
         with pytest.raises(SettingsError, match="within reach of other machines"):
-            _ = workspace.keyvalue
+            Distributed(workspace)
         assert set(workspace.catalog.database.lacks()) == {Guarantee.SHARED}
         assert all(set(store.lacks()) == {Guarantee.SHARED} for store in (workspace.blobs, workspace.tables, workspace.stream))
 
