@@ -70,6 +70,7 @@ def test_a_store_that_keeps_its_promises_is_told_guarantee_by_guarantee(ask: Ask
 
 
 _BROKEN = """
+import os
 from typing import ClassVar
 from intonaco.core.plugins import hookimpl
 from intonaco.infra.storage.guarantees import Guarantee
@@ -84,15 +85,20 @@ class LastWins(LmdbStore):
     def lacks(self):
         return {Guarantee.DURABLE: "plug in a battery"}
 
+class OfOneProcess(LmdbStore):
+    @classmethod
+    def open(cls, url):
+        return super().open(f"lmdb:{url.path}/{os.getpid()}")
+
 @hookimpl
 def key_value_stores():
-    return {"lastwins": "broken_store:LastWins"}
+    return {"lastwins": "broken_store:LastWins", "ofoneprocess": "broken_store:OfOneProcess"}
 """
 
 
-def test_a_store_that_does_not_is_told_by_exit_code_6_and_what_could_give_it(
-    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin whose stores do not keep their promises is installed."""
     folder = tmp_path / "plugins"
     (folder / "broken_store-1.dist-info").mkdir(parents=True)
     (folder / "broken_store.py").write_text(_BROKEN)
@@ -100,10 +106,19 @@ def test_a_store_that_does_not_is_told_by_exit_code_6_and_what_could_give_it(
     (folder / "broken_store-1.dist-info" / "entry_points.txt").write_text("[intonaco]\nbroken = broken_store\n")
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
+def test_a_store_that_does_not_is_told_by_exit_code_6_and_what_could_give_it(ask: Ask, broken: None) -> None:
     code, answer = ask("stores", "check", "lastwins:somewhere")
     assert (code, answer["holds"], answer["next"]) == (6, False, "plug in a battery")
     assert answer["lacks"] == {"durable acknowledgements": "plug in a battery"}
     assert answer["guarantees"]["test_a_greater_order_wins_and_a_lesser_one_takes_no_effect"] == "failed"
+
+
+def test_what_a_killed_process_wrote_has_to_be_there(ask: Ask, broken: None) -> None:
+    code, answer = ask("stores", "check", "ofoneprocess:somewhere")
+    failed = [name for name, outcome in answer["guarantees"].items() if outcome == "failed"]
+    assert (code, failed) == (6, ["test_what_was_acknowledged_outlives_the_process_that_wrote_it"])
 
 
 def test_a_scheme_that_offers_several_kinds_asks_for_one(ask: Ask) -> None:
