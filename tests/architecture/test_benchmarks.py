@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-PROMISED = {"definitions", "import", "help", "serving", "asof", "windows", "metrics", "register", "online", "online_redis", "online_redis_features"}
+BESIDE_A_FLOOR = {"definitions", "import", "help", "serving", "asof", "windows", "metrics", "register", "online", "materialize"}
+BESIDE_A_FLOOR |= {"online_redis", "online_redis_features", "materialize_redis"}
+PROMISED = BESIDE_A_FLOOR | {"stream"}
+SLOW = {"serving", "stream"}
 FIELDS = {"bench": str, "system": str, "n": int, "cpu_s": float, "wall_s": float, "peak_mb": float, "ratio": float}
 
 
@@ -34,7 +37,9 @@ def test_an_unknown_name_is_refused_with_those_that_there_are(root: Path) -> Non
     assert "register" in done.stderr
 
 
-@pytest.mark.parametrize("bench", [pytest.param(bench, marks=pytest.mark.slow if bench == "serving" else ()) for bench in sorted(PROMISED)])
+@pytest.mark.parametrize(
+    "bench", [pytest.param(bench, marks=pytest.mark.slow if bench in SLOW else ()) for bench in sorted(BESIDE_A_FLOOR)]
+)
 def test_it_prints_a_line_for_each_system_with_the_floor_first(root: Path, bench: str) -> None:
     printed = lines(root, bench)
     assert len(printed) >= 2
@@ -46,6 +51,13 @@ def test_it_prints_a_line_for_each_system_with_the_floor_first(root: Path, bench
         assert line["bench"].startswith(bench)
         assert {name: type(line[name]) for name in FIELDS} == FIELDS
         assert line["n"] > 0
+
+
+@pytest.mark.slow
+def test_what_has_no_floor_tells_what_it_is_to_reach(root: Path) -> None:
+    printed = {line["bench"]: line for line in lines(root, "stream")}
+    assert printed.keys() == {"stream_arrow", "stream_json", "stream_delay"}
+    assert all(line.keys() & {"reach_cpu_s", "reach_s"} and line["n"] > 0 for line in printed.values())
 
 
 def test_the_page_shows_every_benchmark(root: Path) -> None:
