@@ -19,6 +19,7 @@ __all__ = ["Lane", "Line", "Told", "Waiter"]
 Told = tuple[int, bytes]
 
 _NUMBERS = itertools.count(1)
+_PATIENCE_S = 0.25
 _DIED = encode_error("the worker of this endpoint died while the request was with it", code="worker_died", hint="send it again")
 _LATE = encode_error("no answer came before the deadline", code="deadline", hint="the worker is replaced if it hangs; send it again")
 _FULL = encode_error("too many requests wait for this endpoint", code="overloaded", hint="send it again after the time in Retry-After")
@@ -100,8 +101,11 @@ class Lane(asyncio.Protocol):
             self._transport.close()
 
     def hangs(self, now: float, deadline_s: float) -> bool:
-        """Whether the worker holds requests and has not said anything for as long as a request may take."""
-        return bool(self.waiting) and now - self.moved_at > deadline_s
+        """Whether the worker holds requests and has not said anything for longer than a request may take.
+
+        A little longer, so that requests that came close behind the one that hangs are told that they are late, not that it died.
+        """
+        return bool(self.waiting) and now - self.moved_at > deadline_s + _PATIENCE_S
 
 
 @define(eq=False)
