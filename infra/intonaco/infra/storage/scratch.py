@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from attrs import define, evolve, field
@@ -41,10 +41,10 @@ class Scratch:
     def url(self) -> str:
         """The URL with all that is secret in it."""
         options = f"?{urlencode(self.place.options)}" if self.place.options else ""
-        plain = str(evolve(self.place, password=""))
-        if not self.place.password:
-            return plain + options
-        return plain.replace(f"{self.place.user}@", f"{self.place.user}:{self.place.password}@", 1) + options
+        plain = str(evolve(self.place, user="", password="")) + options
+        secret = f":{quote(self.place.password, safe='')}" if self.place.password else ""
+        credentials = quote(self.place.user, safe="") + secret
+        return plain.replace("//", f"//{credentials}@", 1) if credentials else plain
 
     def open(self) -> Any:
         """The store, once more."""
