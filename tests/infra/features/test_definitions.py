@@ -1,4 +1,5 @@
 import json
+from decimal import Decimal
 
 import pytest
 from attrs import evolve
@@ -17,12 +18,13 @@ from intonaco.infra.features.definitions import (
     hour_of_day,
     mean,
     minimum,
+    sum_,
 )
 from intonaco.infra.features.meaning import digest
 from intonaco.infra.features.plan import ReadPlan
 
 ROUTE = Entity("route", {"origin": "str", "dest": "str"})
-ARRIVALS = TableSource("arrivals", {"gain": "float64", "seats": "int64", "tail": "str"}, time="arrived_at")
+ARRIVALS = TableSource("arrivals", {"gain": "float64", "seats": "int64", "tail": "str", "price": "decimal(5,2)"}, time="arrived_at")
 VIEW = FeatureView(
     name="route_gain",
     entity=ROUTE,
@@ -87,6 +89,22 @@ def test_the_meaning_is_moved_by_whatever_moves_answers(changed: FeatureView) ->
     assert digest(changed) != digest(VIEW)
 
 
+def test_defaults_of_decimals_are_served_as_decimals() -> None:
+    prices = evolve(VIEW, features=[sum_("price", over="3h", default="1.5"), columns("price", default=Decimal(2))])
+    plan = ReadPlan.compile(FeatureSet(name="prices", features=[prices]), "maps", {"route_gain": 3})
+    for each in (plan, ReadPlan.from_json(json.loads(json.dumps(plan.to_json())))):
+        assert [str(output.default) for output in each.views[0].outputs] == ["1.50", "2.00"]
+        assert {type(output.default) for output in each.views[0].outputs} == {Decimal}
+
+
+def test_a_default_that_was_applied_before_defaults_were_checked_is_read_back() -> None:
+    known = evolve(VIEW, features=[columns("seats", default=2), mean("gain", over="3h", default=0.5)])
+    body = stored.encode(known).replace('"default":2', '"default":"two"').replace('"default":0.5', '"default":"half"')
+    old = stored.decode("view", body)
+    assert isinstance(old, FeatureView)
+    assert [each.default for each in old.features] == ["two", "half"]
+
+
 @pytest.mark.parametrize(
     ("attempt", "names"),
     [
@@ -98,6 +116,12 @@ def test_the_meaning_is_moved_by_whatever_moves_answers(changed: FeatureView) ->
         (lambda: evolve(VIEW, features=[minimum("tail", over="3h")]), "'tail', which is str"),
         (lambda: evolve(VIEW, features=[columns("gain"), columns("gain")]), "'gain' twice"),
         (lambda: evolve(VIEW, features=[]), "no features"),
+        (lambda: evolve(VIEW, features=[mean("gain", over="3h", default="none")]), "is float64 and has the default 'none'"),
+        (lambda: evolve(VIEW, features=[mean("gain", over="3h", default=float("nan"))]), "has the default nan"),
+        (lambda: evolve(VIEW, features=[count(over="3h", default=True)]), "has the default True"),
+        (lambda: evolve(VIEW, features=[columns("seats", default=2.5)]), "is int64 and has the default 2.5"),
+        (lambda: evolve(VIEW, features=[columns("tail", default=5)]), "is str and has the default 5"),
+        (lambda: evolve(VIEW, features=[sum_("price", over="3h", default="0.001")]), "is decimal(19,2) and has the default '0.001'"),
         (lambda: evolve(VIEW, source=TableSource("features.route_gain.v1.hops", {"gain": "float64"}, time="t")), "reads itself"),
         (lambda: evolve(VIEW, source=TableSource("arrivals", {"origin": "int64"}, time="t")), "'origin' is int64"),
         (lambda: TableSource("arrivals", {"arrived_at": "float64"}, time="arrived_at"), "expected timestamp"),

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from intonaco.core.errors import DefinitionError
 from intonaco.infra.compute.sketches import bits_for
 from intonaco.infra.compute.timeline import default_hop, duration, duration_text
+from intonaco.infra.features.defaults import check_default
 from intonaco.infra.features.feature import EXACT, Feature
 
 __all__ = [
@@ -86,6 +87,7 @@ def count(
     valid_for: Span | None = None,
 ) -> tuple[Feature, ...]:
     """How many events, or how many values of a column of any type, each window holds."""
+    check_default(name or "count", "float64", default)
     return windows("count", column, over, hop=hop, exact=exact, name=name, resolution=1.0, default=default, valid_for=valid_for)
 
 

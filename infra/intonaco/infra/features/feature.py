@@ -10,6 +10,7 @@ from intonaco.core.fields import decimal_digits
 from intonaco.core.schema import suggestion
 from intonaco.infra.compute.measures import DEFAULT_RESOLUTION, KINDS, WHOLE_KINDS
 from intonaco.infra.compute.timeline import duration_text
+from intonaco.infra.features.defaults import check_default
 
 __all__ = ["EXACT", "Feature"]
 
@@ -94,10 +95,16 @@ class Feature:
     def of_type(self, dtype: str) -> "Feature":
         """The feature of a source column of this type; DefinitionError if it cannot be aggregated."""
         if self.kind == "column":
-            return evolve(self, dtype=dtype, source_dtype=dtype)
+            return self._declared(evolve(self, dtype=dtype, source_dtype=dtype))
         if self.kind not in _OF_ANY_TYPE and not dtype.startswith(("int", "uint", "float", "bool", "decimal")):
             raise DefinitionError(f"feature {self.name!r}: there is no {self.kind} of {self.column!r}, which is {dtype}", field=self.name)
-        return evolve(self, source_dtype=dtype, dtype=self._answered(dtype), resolution=self._step(dtype))
+        return self._declared(evolve(self, source_dtype=dtype, dtype=self._answered(dtype), resolution=self._step(dtype)))
+
+    def _declared(self, typed: "Feature") -> "Feature":
+        """The typed feature; one that was typed when it was applied is read back with the default that it had."""
+        if not self.source_dtype:
+            check_default(typed.name, typed.dtype, typed.default)
+        return typed
 
     def _answered(self, dtype: str) -> str:
         if self.kind not in WHOLE_KINDS or dtype.startswith("float"):

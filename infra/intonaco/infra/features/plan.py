@@ -9,6 +9,7 @@ from attrs import field, frozen
 from intonaco.core.errors import CorruptError
 from intonaco.core.schema import Schema
 from intonaco.infra.compute.algebra import Measure
+from intonaco.infra.features.defaults import as_served
 from intonaco.infra.features.functions import RequestFunction
 from intonaco.infra.features.layout import Layout, measures_of_feature
 from intonaco.infra.features.sets import FeatureSet
@@ -36,6 +37,9 @@ class Output:
     parameters: tuple[float, ...] = ()
     default: Any = None
     valid_for_us: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "default", as_served(self.dtype, self.default))
 
 
 @frozen(kw_only=True)
