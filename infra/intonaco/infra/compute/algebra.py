@@ -107,7 +107,8 @@ def prepare(measure: Measure, values: NDArray[Any] | None, held: NDArray[np.bool
 def _square(measure: Measure, fixed: Ints) -> Ints:
     """One of the three integers whose sums give the exact sum of squares: x = high * 2^20 + low."""
     if bool(np.any(np.abs(fixed) >= _SQUARE_LIMIT)):
-        hint = "give whole numbers as float64" if measure.resolution == 1.0 else "declare a coarser resolution"
+        coarser = "a coarser resolution"
+        hint = f"declare the column float64, and {coarser}" if measure.resolution == 1.0 else f"declare {coarser}"
         raise InvalidError(f"column {measure.column!r} is too large for a variance", hint=hint, field=measure.column)
     high, low = fixed >> _LIMB, fixed & ((1 << _LIMB) - 1)
     return {"square_high": high * high, "square_mixed": high * low, "square_low": low * low}[measure.kind]
