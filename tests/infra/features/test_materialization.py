@@ -24,7 +24,7 @@ from intonaco.infra.features.definitions import (
     quantile,
 )
 from intonaco.infra.features.entitykeys import EntityKeys
-from intonaco.infra.features.keys import entity_key
+from intonaco.infra.features.keys import entity_key, room_prefix
 from intonaco.infra.features.moves import Advance
 from intonaco.infra.features.progress import Progress
 from intonaco.infra.features.rebuild import Rebuild
@@ -210,7 +210,7 @@ def test_a_rebuild_follows_a_replaced_table(filled: FeatureStore) -> None:
     agree(filled, 43)
     hops = filled.workspace.tables.read(filled.workspace.tables.snapshot("default/features.rides.v1.hops"))
     assert sum(hops["count:"].to_pylist()) == 32
-    assert len(list(filled.workspace.keyvalue.scan())) == 2 + 2 + 2
+    assert len(list(filled.workspace.keyvalue.scan(room_prefix("default")))) == 2 + 2 + 2
 
 
 def test_old_values_are_read_while_a_rebuild_is_under_way(filled: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +245,7 @@ def test_a_rebuild_that_is_killed_anywhere_is_finished_by_the_next(
             pass
     filled.rebuild(SET, 41 * HOUR)
     agree(filled, 41)
-    assert len(list(filled.workspace.keyvalue.scan())) == 6
+    assert len(list(filled.workspace.keyvalue.scan(room_prefix("default")))) == 6
 
 
 def test_a_rebuild_begins_anew_if_its_table_is_replaced_meanwhile(filled: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,6 +199,15 @@ def test_before_its_watermark_a_view_is_read_offline(filled: FeatureStore) -> No
     answers_match(filled, 100, "UA")
 
 
+def test_a_store_that_was_emptied_or_is_another_is_filled_from_the_beginning(filled: FeatureStore) -> None:
+    assert filled.materialize(VIEW, 41 * HOUR)[0].rows > 30
+    keyvalue = filled.workspace.keyvalue
+    keyvalue.delete([key for key, _ in keyvalue.scan()])
+    assert filled.materialize(VIEW, 41 * HOUR)[0].rows > 30
+    answers_match(filled, 41, "UA")
+    assert filled.materialize(VIEW, 41 * HOUR)[0].rows == 0
+
+
 def test_a_clearing_that_was_killed_is_finished_by_the_next_writer(filled: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
     filled.materialize(VIEW, 40 * HOUR)
     filled.push(VIEW, arrivals([41], [1.0], "B6"))

@@ -1,15 +1,19 @@
-"""Clearing: the online entries of a view removed, so that they are filled anew; begun, it is finished by whoever comes next."""
+"""Clearing: the online entries of a view removed, so that they are filled anew; begun, it is finished by whoever comes next.
+
+Marks of what is online stand in the catalog, and are true of one store alone. A key in the store says that it is that one: a
+store that lacks it was emptied since, or is another, and is filled from the beginning.
+"""
 
 from typing import TYPE_CHECKING
 
-from intonaco.infra.features.keys import view_prefix
+from intonaco.infra.features.keys import begun_key, view_prefix
 from intonaco.infra.features.positions import KEY
 from intonaco.infra.features.progress import Mark, Progress
 
 if TYPE_CHECKING:
     from intonaco.infra.workspace import Workspace
 
-__all__ = ["clear", "finish_clearing"]
+__all__ = ["clear", "finish_clearing", "know_store"]
 
 
 def clear(workspace: "Workspace", project: str, view: str, version: int) -> int:
@@ -28,3 +32,14 @@ def finish_clearing(workspace: "Workspace", project: str, view: str, version: in
     """Finish a clearing that was cut short, if there is one."""
     if Progress(workspace.catalog, project, view, version, "clearing").mark().sequence:
         clear(workspace, project, view, version)
+
+
+def know_store(workspace: "Workspace", project: str, view: str, version: int) -> None:
+    """Before a view is filled: clear it if its marks were made with another store, or before this one was emptied."""
+    key = begun_key(project, view, version)
+    if workspace.keyvalue.get([key])[0] is not None:
+        return
+    online = Progress(workspace.catalog, project, view, version, "online")
+    if online.mark() != Mark() or online.unfinished() is not None or online.piece() is not None:
+        clear(workspace, project, view, version)
+    workspace.keyvalue.put([(key, 1, b"")])

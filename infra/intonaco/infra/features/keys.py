@@ -6,10 +6,11 @@ from typing import Any
 
 from intonaco.core.errors import SchemaError
 
-__all__ = ["entity_key", "pack_length", "room_prefix", "view_prefix"]
+__all__ = ["begun_key", "entity_key", "pack_length", "room_prefix", "view_prefix"]
 
 #: Keeps features apart from whatever else lives in the store; the byte behind it is the format of keys.
 _ROOM = b"features\x00\x01"
+_BEGUN = b"features\x00\x02"
 #: How long a part is, before it.
 pack_length = struct.Struct(">I").pack
 _WHOLE = struct.Struct(">q")
@@ -23,6 +24,11 @@ def room_prefix(project: str) -> bytes:
 def view_prefix(project: str, view: str, version: int) -> bytes:
     """What all keys of a version of a view start with, and no others."""
     return room_prefix(project) + _sized(view.encode()) + pack_length(version)
+
+
+def begun_key(project: str, view: str, version: int) -> bytes:
+    """The key that says that a version of a view is being filled in this store."""
+    return _BEGUN + view_prefix(project, view, version).removeprefix(_ROOM)
 
 
 def entity_key(prefix: bytes, values: Sequence[Any], dtypes: Sequence[str], names: Sequence[str] = ()) -> bytes | None:

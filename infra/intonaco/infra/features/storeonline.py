@@ -12,7 +12,7 @@ from intonaco.core.errors import InvalidError
 from intonaco.infra.compute.timeline import as_us, as_us_array
 from intonaco.infra.features.answer import Answer
 from intonaco.infra.features.asked import check_asked, request_columns
-from intonaco.infra.features.clearing import clear, finish_clearing
+from intonaco.infra.features.clearing import clear, finish_clearing, know_store
 from intonaco.infra.features.materialization import Materialized, Wanted, materialize, silent
 from intonaco.infra.features.moves import Listener
 from intonaco.infra.features.progress import Mark
@@ -48,7 +48,8 @@ class OnlineFeatures(AppliedFeatures):
         """Store the events before a moment, in hops and online, that are not stored yet; of a set, those of all its views.
 
         Online entries are fed by materialization until the first push to a view, and by pushes from then on. A run that was
-        cut short, by whatever, is gone on with by the next one; an error says from which row.
+        cut short, by whatever, is gone on with by the next one; an error says from which row. A store that was emptied, or
+        that is another than before, is filled from the beginning.
 
         Parameters
         ----------
@@ -57,6 +58,9 @@ class OnlineFeatures(AppliedFeatures):
         """
         views = self.views(given, version)
         wanted = [Wanted(view=view, version=number, online=online and not self._settled(view, number)) for view, number in views]
+        for each in wanted:
+            if each.online:
+                know_store(self.workspace, self.project, each.view.name, each.version)
         return materialize(self.workspace, self.project, wanted, as_us(until), listener)
 
     def rebuild(self, given: FeatureView | FeatureSet | str, until: "datetime | int", *, listener: Listener = silent) -> list[Materialized]:
