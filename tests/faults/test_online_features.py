@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ class Served:
         return time.monotonic() - began
 
 
+@contextmanager
 def serve(redis: LocalRedis, root: Path, **settings: Any) -> Iterator[Served]:
     root.mkdir(exist_ok=True)
     overrides = {"stores.keyvalue": redis.url, "serving.features_s": FEATURES_S, **settings}
@@ -89,7 +91,8 @@ def redis(tmp_path: Path) -> Iterator[LocalRedis]:
 
 @pytest.fixture
 def served(redis: LocalRedis, tmp_path: Path) -> Iterator[Served]:
-    yield from serve(redis, tmp_path / "workspace")
+    with serve(redis, tmp_path / "workspace") as served:
+        yield served
 
 
 def test_a_store_that_hangs_is_answered_for_in_time_and_read_again_when_it_is_back(served: Served) -> None:
@@ -133,7 +136,7 @@ def test_a_store_that_is_emptied_knows_nothing_and_says_so(served: Served) -> No
 
 
 def test_who_wants_no_defaults_gets_503_at_once(redis: LocalRedis, tmp_path: Path) -> None:
-    for served in serve(redis, tmp_path / "workspace", **{"serving.degrade": False}):
+    with serve(redis, tmp_path / "workspace", **{"serving.degrade": False}) as served:
         redis.pause()
         for _ in range(10):
             status, told, took = served.get()

@@ -90,7 +90,7 @@ def test_the_meaning_is_moved_by_whatever_moves_answers(changed: FeatureView) ->
 
 
 def test_defaults_of_decimals_are_served_as_decimals() -> None:
-    prices = evolve(VIEW, features=[sum_("price", over="3h", default="1.5"), columns("price", default=Decimal(2))])
+    prices = evolve(VIEW, features=[sum_("price", over="3h", default="1.5"), columns("price", default=Decimal(2))])  # type: ignore[arg-type]
     plan = ReadPlan.compile(FeatureSet(name="prices", features=[prices]), "maps", {"route_gain": 3})
     for each in (plan, ReadPlan.from_json(json.loads(json.dumps(plan.to_json())))):
         assert [str(output.default) for output in each.views[0].outputs] == ["1.50", "2.00"]
@@ -116,12 +116,12 @@ def test_a_default_that_was_applied_before_defaults_were_checked_is_read_back() 
         (lambda: evolve(VIEW, features=[minimum("tail", over="3h")]), "'tail', which is str"),
         (lambda: evolve(VIEW, features=[columns("gain"), columns("gain")]), "'gain' twice"),
         (lambda: evolve(VIEW, features=[]), "no features"),
-        (lambda: evolve(VIEW, features=[mean("gain", over="3h", default="none")]), "is float64 and has the default 'none'"),
+        (lambda: evolve(VIEW, features=[mean("gain", over="3h", default="none")]), "is float64 and has the default 'none'"),  # type: ignore[arg-type]
         (lambda: evolve(VIEW, features=[mean("gain", over="3h", default=float("nan"))]), "has the default nan"),
         (lambda: evolve(VIEW, features=[count(over="3h", default=True)]), "has the default True"),
         (lambda: evolve(VIEW, features=[columns("seats", default=2.5)]), "is int64 and has the default 2.5"),
         (lambda: evolve(VIEW, features=[columns("tail", default=5)]), "is str and has the default 5"),
-        (lambda: evolve(VIEW, features=[sum_("price", over="3h", default="0.001")]), "is decimal(19,2) and has the default '0.001'"),
+        (lambda: evolve(VIEW, features=[sum_("price", over="3h", default="0.001")]), "is decimal(19,2) and has the default '0.001'"),  # type: ignore[arg-type]
         (lambda: evolve(VIEW, source=TableSource("features.route_gain.v1.hops", {"gain": "float64"}, time="t")), "reads itself"),
         (lambda: evolve(VIEW, source=TableSource("arrivals", {"origin": "int64"}, time="t")), "'origin' is int64"),
         (lambda: TableSource("arrivals", {"arrived_at": "float64"}, time="arrived_at"), "expected timestamp"),

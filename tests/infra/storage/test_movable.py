@@ -23,7 +23,6 @@ from intonaco.infra.testing.keyvalue import KeyValueStoreContract
 from intonaco.infra.testing.streams import StreamContract
 from intonaco.infra.testing.tables import TableStoreContract
 
-
 pytestmark = pytest.mark.slow
 
 

@@ -27,7 +27,6 @@ def read_manifest(blobs: BlobStore, digest: str) -> Manifest:
 
 def _read(blobs: BlobStore, digest: str, limit: int, what: str) -> bytes:
     """The blob of this digest, if it is not larger than it may be; it is measured before it is read."""
-    if isinstance(blobs, SupportsStatuses):
-        if any(status.size_bytes > limit for status in blobs.statuses(blob_name(digest))):
-            raise CorruptError(f"{what} of the package is larger than {limit} bytes: blob {digest}")
+    if isinstance(blobs, SupportsStatuses) and any(status.size_bytes > limit for status in blobs.statuses(blob_name(digest))):
+        raise CorruptError(f"{what} of the package is larger than {limit} bytes: blob {digest}")
     return get(blobs, digest)

@@ -20,8 +20,8 @@ from intonaco.infra import Endpoint, Examples, FeatureStore, Snapshot, Workspace
 from intonaco.infra.compute.arrays import times
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.views import FeatureView
-from intonaco.infra.serving.plainrows import request_body, rows_of_columns
 from intonaco.infra.serving.deployment import Deployment
+from intonaco.infra.serving.plainrows import request_body, rows_of_columns
 
 __all__ = ["compare_online"]
 
