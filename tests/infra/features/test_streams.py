@@ -85,6 +85,15 @@ def agree(store: FeatureStore, moment: int, *riders: str, features: FeatureSet =
     return dict(online.columns)
 
 
+def test_what_has_not_landed_yet_is_said_to_come_by_its_topic(streaming: FeatureStore) -> None:
+    streaming.append(VIEW, trips(("ann", HOUR, 4.0)))
+    asked = {"rider": np.array(["ann"], dtype=object)}
+    for read in (lambda: streaming.read_offline(SET, asked, 2 * HOUR), lambda: streaming.materialize(SET, 2 * HOUR)):
+        with pytest.raises(MissingError, match="'trips', which feature view 'rides' reads, has landed") as raised:
+            read()
+        assert raised.value.hint == "intonaco features consume rides --once"
+
+
 def test_appended_events_take_effect_online_and_land_offline(streaming: FeatureStore) -> None:
     streaming.append(VIEW, trips(("ann", HOUR, 4.0), ("bob", 2 * HOUR, 6.0)))
     streaming.append("rides", [row("ann", 2 * HOUR, 8.0)])

@@ -118,6 +118,7 @@ def test_the_past_is_refused_online_and_answered_offline(server: RunningServer) 
         ({"keys": ROWS[:1], "at": "noon"}, "parameters.at"),
         ({"keys": ROWS[:1], "offline": 1}, "offline"),
         ({"keys": ROWS[:1], "of": 1}, "of"),
+        ({"keys": {"stop": "a", "platform": 1, "rain": 2**53 + 1}}, "rain"),
         ('{"keys": {"stop": "a", "stop": "b", "platform": 1}}', "stop"),
         ('{"keys": {"stop": "a:b", "platform": 1}, "keys": {}}', "keys"),
     ],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from attrs import evolve
 
-from intonaco.core.errors import SchemaError
+from intonaco.core.errors import MissingError, SchemaError
 from intonaco.core.schema import Schema, suggestion
 from intonaco.infra.compute.arrays import times
 from intonaco.infra.compute.tables import TableEngine
@@ -14,7 +14,7 @@ from intonaco.infra.features.given import family
 from intonaco.infra.features.joins import JoinSource
 from intonaco.infra.features.offline import read_offline
 from intonaco.infra.features.plan import view_plan
-from intonaco.infra.features.sources import QuerySource, Source, widened
+from intonaco.infra.features.sources import QuerySource, Source, StreamSource, widened
 from intonaco.infra.features.views import FeatureView, Use
 from intonaco.infra.storage.arrow import to_arrow
 from intonaco.infra.storage.tables import Snapshot, TableStore
@@ -22,7 +22,7 @@ from intonaco.infra.storage.tables import Snapshot, TableStore
 if TYPE_CHECKING:
     from intonaco.infra.workspace import Workspace
 
-__all__ = ["check_table", "event_data", "events_of", "read_events", "source_events", "tables_of"]
+__all__ = ["check_table", "event_data", "event_table", "events_of", "read_events", "source_events", "tables_of"]
 
 #: Rows of a piece. Features are joined to the events of one piece at a time, and joined views are sorted for each anew.
 PIECE = 1_000_000
@@ -50,6 +50,18 @@ def check_table(view: FeatureView, snapshot: Snapshot) -> None:
         if dtype and family(held[name].dtype) != family(dtype) and not widened(held[name].dtype, dtype):
             hint = "declare it as it is, or write a table in which it is as declared"
             raise SchemaError(f"{where} has {name!r}, {what}, as {held[name].dtype}, expected {dtype}", hint=hint, field=name)
+
+
+def event_table(tables: TableStore, project: str, views: Iterable[FeatureView], table: str, version: int | None = None) -> Snapshot:
+    """A version of a table that these views read, the newest by default; MissingError says of a topic that nothing has landed yet."""
+    try:
+        return tables.snapshot(f"{project}/{table}", version)
+    except MissingError as error:
+        streamed = next((view for view in views if isinstance(view.source, StreamSource) and view.source.table == table), None)
+        if streamed is None or version is not None:
+            raise
+        fault = f"nothing of the topic {table!r}, which feature view {streamed.name!r} reads, has landed in its table yet"
+        raise MissingError(fault, hint=f"intonaco features consume {streamed.name} --once", field=streamed.name) from error
 
 
 def event_data(engine: TableEngine, tables: TableStore, view: FeatureView, sources: Mapping[str, Snapshot]) -> Snapshot | pa.Table:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field, frozen
 
-from intonaco.infra.features.events import check_table
+from intonaco.infra.features.events import check_table, event_table
 from intonaco.infra.features.hops import hop_rows, hops_table
 from intonaco.infra.features.intake import Intake
 from intonaco.infra.features.moves import Lane, Listener, Rows, advance
@@ -80,7 +80,7 @@ def materialize(
 
 def _together(workspace: "Workspace", project: str, wanted: Sequence[Wanted], until_us: int, listener: Listener) -> dict[str, Materialized]:
     started = time.perf_counter()
-    snapshot = workspace.tables.snapshot(f"{project}/{wanted[0].view.source.table}")
+    snapshot = event_table(workspace.tables, project, [each.view for each in wanted], wanted[0].view.source.table)
     for each in wanted:
         check_table(each.view, snapshot)
     lanes = [lane for each in wanted for lane in _lanes(workspace, project, each)]

@@ -10,6 +10,7 @@ from intonaco.core.columns import Columns, rows_of
 from intonaco.core.errors import InvalidError
 from intonaco.infra.compute.timeline import as_us_array
 from intonaco.infra.features.answer import Answer
+from intonaco.infra.features.events import event_table
 from intonaco.infra.features.examples import Examples
 from intonaco.infra.features.functions import AT
 from intonaco.infra.features.labels import Labels
@@ -94,15 +95,13 @@ class OfflineFeatures(AppliedFeatures):
             if data is None:
                 raise InvalidError("a training set needs rows, or labels that have some", field="rows")
             return Rows.of(data, source), at
-        snapshot = self._snapshot(labels.table, None)
+        snapshot = self.workspace.tables.snapshot(f"{self.project}/{labels.table}")
         outcomes = self.workspace.tables.read(snapshot)
         moment = labels.at or at if data is None else at
         return labelled_rows(labels, outcomes, snapshot.reference, Rows.of(data, source) if data is not None else None), moment
 
     def _sources(self, features: FeatureSet | str, versions: Mapping[str, int] | None = None) -> dict[str, Snapshot]:
         """The tables that a set's views read."""
-        tables = dict.fromkeys(table for view in self.feature_set(features).views for table in view.tables)
-        return {table: self._snapshot(table, versions) for table in tables}
-
-    def _snapshot(self, table: str, versions: Mapping[str, int] | None) -> Snapshot:
-        return self.workspace.tables.snapshot(f"{self.project}/{table}", (versions or {}).get(table))
+        views = self.feature_set(features).views
+        asked, tables = versions or {}, dict.fromkeys(table for view in views for table in view.tables)
+        return {table: event_table(self.workspace.tables, self.project, views, table, asked.get(table)) for table in tables}

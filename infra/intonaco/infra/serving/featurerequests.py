@@ -1,5 +1,6 @@
 """Requests for features: bodies decoded strictly, in one pass where nothing is wrong with them."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,6 +22,8 @@ from intonaco.infra.serving.tensors import Tensor
 __all__ = ["FeatureDecoder", "FeatureRequest"]
 
 _KEYS = ("keys", "at", "offline")
+#: A whole number of 16 digits or more, outside of a text and of a fraction, that is no moment.
+_LONG = re.compile(rb'(?<!"at":)(?<!"at": )(?<![\d."])\d{16,}(?![\d."])')
 
 
 @frozen(eq=False)
@@ -74,6 +77,8 @@ class FeatureDecoder:
         SchemaError
             It is not a request for this set; the message and `field` name what is wrong.
         """
+        if _LONG.search(body):
+            return self._slowly(body)  # a float may not hold such a whole number exactly, and would be rounded without a word
         try:
             wire = self.decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -97,6 +97,9 @@ def _plain(value: Any, field: Field) -> Any:
     plain = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
     if isinstance(plain, list | tuple):
         return [_plain(each, field) for each in plain]
+    if isinstance(plain, int) and field.dtype.startswith("float") and int(float(plain)) != plain:
+        hint = f"write it with a point, {float(plain)!r}, if that is near enough"
+        raise SchemaError(f"input {field.name!r} holds {plain}, which {field.dtype} cannot hold exactly", hint=hint, field=field.name)
     if plain is None or isinstance(plain, str | int | float | dict):
         return plain
     raise SchemaError(f"input {field.name!r} holds a {type(plain).__name__}, expected {field.dtype}", field=field.name)
