@@ -178,11 +178,16 @@ class StreamTransfer(Transfer):
 
     def copy(self) -> Iterator[tuple[int, int]]:
         for topic, partition in self._each():
-            while found := self.source.read(topic, self.target.end(topic, partition), _BATCH, partition):
+            while True:
+                # Before the read: what it does not find up to there is gone, and not a record that comes this moment.
+                end = self.source.end(topic, partition)
+                found = self.source.read(topic, self.target.end(topic, partition), _BATCH, partition)
+                if not found:
+                    break
                 self._fill(topic, partition, found[0][0] - 1)
                 self.target.append(topic, [value for _, value in found], partition)
                 yield len(found), sum(len(value) for _, value in found)
-            self._fill(topic, partition, self.source.end(topic, partition))
+            self._fill(topic, partition, end)
 
     def differences(self) -> Iterator[Difference | None]:
         for topic, partition in self._each():
@@ -203,13 +208,20 @@ class StreamTransfer(Transfer):
                 yield f"{topic}[{partition}]"
 
     def repair(self, difference: Difference) -> None:
-        if difference.kind != "missing":
+        for _ in self.copy():
+            pass
+        if difference.kind != "missing" or not self._has(difference.name):
             raise InvalidError(
                 f"the target's {difference.name} is not what the source has, and records are never changed",
                 hint="intonaco migrate rollback, then start again into an empty store",
             )
-        for _ in self.copy():
-            pass
+
+    def _has(self, name: str) -> bool:
+        """Whether the target has the record of this name, or the source has let go of it."""
+        place, _, offset = name.rpartition("@")
+        topic, _, partition = place.removesuffix("]").rpartition("[")
+        ours, theirs = (store.read(topic, int(offset) - 1, 1, int(partition)) for store in (self.source, self.target))
+        return theirs[:1] == ours[:1] or not any(found == int(offset) for found, _ in ours)
 
     def _each(self) -> list[tuple[str, int]]:
         return [each for each in self._topics.topics() if each[0] != MOVE_TOPIC]

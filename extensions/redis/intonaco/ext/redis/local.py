@@ -31,8 +31,10 @@ class LocalRedis:
 
     Examples
     --------
-    >>> with LocalRedis.start(folder) as server:  # doctest: +SKIP
-    ...     store = RedisStore.open(server.url)
+    ::
+
+        with LocalRedis.start(folder) as server:
+            store = RedisStore.open(server.url)
     """
 
     port: int
