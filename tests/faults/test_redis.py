@@ -461,7 +461,7 @@ class _Dripping:
     def _pass(self, source: socket.socket, sink: socket.socket, drips: bool) -> None:
         with closing(sink):
             try:
-                while data := source.recv(64 if drips and self.pause_s else 65536):
+                while data := source.recv(64 if drips else 65536):
                     sink.sendall(data)
                     time.sleep(self.pause_s if drips else 0)
             except OSError:
