@@ -15,7 +15,7 @@ from typing import Self
 import msgspec
 from attrs import define, field
 
-from intonaco.core.errors import DeadlineError, IntonacoError, UnavailableError
+from intonaco.core.errors import DeadlineError, UnavailableError
 from intonaco.infra.features.answer import Answer
 from intonaco.infra.features.reader import OnlineReader
 from intonaco.infra.features.readlog import ReadLog
@@ -46,9 +46,10 @@ class FeatureDesk:
     _aside: ThreadPoolExecutor = field(factory=lambda: ThreadPoolExecutor(1, "offline"), init=False, repr=False)
     _sending: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
     _log: ReadLog | None = field(init=False, repr=False)
-    _watermarks: dict[int, Watermark] = field(factory=dict, init=False, repr=False)
+    _watermarks: dict[int, Watermark] = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        self._watermarks = dict.fromkeys(self.readers, Watermark())
         self.follow()
         self._log = self.store.read_log
         self._decoders = {number: FeatureDecoder.of(reader.plan) for number, reader in self.readers.items()}
@@ -80,7 +81,7 @@ class FeatureDesk:
             if not asked.offline:
                 self._send(frame, send, lambda: self._online(frame, asked))
                 return
-        except IntonacoError as error:
+        except Exception as error:  # a body of whatever kind does not end the worker
             self._tell(frame, send, *fault(error))
             return
         self._aside.submit(self._send, frame, send, lambda: self._offline(frame, asked))
