@@ -22,15 +22,10 @@ from intonaco.infra.storage.tables import Snapshot, TableStore
 if TYPE_CHECKING:
     from intonaco.infra.workspace import Workspace
 
-__all__ = ["check_table", "event_data", "event_table", "events_of", "read_events", "source_events", "tables_of"]
+__all__ = ["check_table", "event_data", "event_table", "events_of", "read_events", "source_events"]
 
 #: Rows of a piece. Features are joined to the events of one piece at a time, and joined views are sorted for each anew.
 PIECE = 1_000_000
-
-
-def tables_of(view: FeatureView) -> tuple[str, ...]:
-    """Names of the tables in the project that the events of a view are made of: its own first, then those of joined views."""
-    return view.tables
 
 
 def check_table(view: FeatureView, snapshot: Snapshot) -> None:
