@@ -8,6 +8,7 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from attrs import define, field
 
 from intonaco.core.errors import UnavailableError
 
-__all__ = ["RunningProgram", "free_port"]
+__all__ = ["RunningProgram", "free_port", "stay"]
 
 _POLL_S = 0.01
 _PORTS = (15_000, 30_000)
@@ -178,3 +179,14 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         os.killpg(pid, number)
     except ProcessLookupError:
         pass
+
+
+def stay(file: Path, content: str, said: str) -> None:
+    """Keep what clients of a server need in a file for its owner alone, say so, and wait until this process is asked to end."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(content)
+    sys.stdout.write(f"{said}\n")
+    sys.stdout.flush()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.pause()

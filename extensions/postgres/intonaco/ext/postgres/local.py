@@ -19,7 +19,7 @@ import psycopg
 from attrs import define, field
 
 from intonaco.core.errors import SettingsError, UnavailableError
-from intonaco.infra.testing.programs import RunningProgram, free_port
+from intonaco.infra.testing.programs import RunningProgram, free_port, stay
 
 __all__ = ["LocalPostgres"]
 
@@ -211,14 +211,8 @@ def _answers(port: int, password: str) -> bool:
 def main(folder: str) -> None:
     """Run a server until this process is asked to end; `FOLDER/url` holds its URL, for its owner alone."""
     with LocalPostgres.start(Path(folder)) as server:
-        Path(folder).mkdir(parents=True, exist_ok=True)
         url = Path(folder) / "url"
-        url.touch(mode=0o600)
-        url.write_text(server.url)
-        sys.stdout.write(f"listening on 127.0.0.1:{server.port}; {url} holds the URL with the password\n")
-        sys.stdout.flush()
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        signal.pause()
+        stay(url, server.url, f"listening on 127.0.0.1:{server.port}; {url} holds the URL with the password")
 
 
 if __name__ == "__main__":

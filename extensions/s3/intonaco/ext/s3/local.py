@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import signal
 import socket
 import sys
 from contextlib import suppress
@@ -16,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from intonaco.core.errors import SettingsError
-from intonaco.infra.testing.programs import RunningProgram, free_port
+from intonaco.infra.testing.programs import RunningProgram, free_port, stay
 
 __all__ = ["LocalS3", "main"]
 
@@ -178,12 +177,8 @@ def main(folder: str) -> None:
     """Run a server until this process is asked to end; `FOLDER/environ` holds what clients need, for its owner alone."""
     with LocalS3.start(Path(folder)) as server:
         environ = Path(folder) / "environ"
-        environ.touch(mode=0o600)
-        environ.write_text("".join(f"{name}={value}\n" for name, value in server.environ.items()))
-        sys.stdout.write(f"listening on {server.environ['AWS_ENDPOINT_URL']}; {environ} holds the variables that clients need\n")
-        sys.stdout.flush()
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        signal.pause()
+        variables = "".join(f"{name}={value}\n" for name, value in server.environ.items())
+        stay(environ, variables, f"listening on {server.environ['AWS_ENDPOINT_URL']}; {environ} holds the variables that clients need")
 
 
 if __name__ == "__main__":
