@@ -14,7 +14,9 @@ from attrs import define, field, frozen
 
 from intonaco.core.discovery import load_path
 from intonaco.core.errors import DefinitionError
-from intonaco.infra.lineage.sources import Source, Symbol, is_project, source_of
+from intonaco.infra.lineage.projectcode import is_project
+from intonaco.infra.lineage.sources import Source, source_of
+from intonaco.infra.lineage.symbols import Symbol
 
 __all__ = ["BOUNDARIES", "Code", "code_of", "path_of"]
 
