@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from intonaco.infra.compute.summaries import merged, summaries, together
+from intonaco.infra.compute.summaries import summaries
+from intonaco.infra.compute.summary import merged, together
 
 VALUES = some.lists(some.one_of(some.none(), some.floats(-1e6, 1e6)), min_size=1, max_size=40)
 

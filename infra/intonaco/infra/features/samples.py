@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from intonaco.core.columns import Columns
 from intonaco.core.errors import MissingError
 from intonaco.infra.compute.arrays import times
-from intonaco.infra.compute.summaries import merged, summaries
+from intonaco.infra.compute.summaries import summaries
+from intonaco.infra.compute.summary import merged
 from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.statistics import DAY_US, Statistics
 from intonaco.infra.features.views import FeatureView

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from intonaco.core.errors import MissingError
 from intonaco.infra.compute.arrays import times
-from intonaco.infra.compute.summaries import Summary, merged, summaries, together
+from intonaco.infra.compute.summaries import summaries
+from intonaco.infra.compute.summary import Summary, merged, together
 from intonaco.infra.compute.timeline import duration
 from intonaco.infra.features.views import FeatureView
 from intonaco.infra.storage.arrowtypes import PRIVATE

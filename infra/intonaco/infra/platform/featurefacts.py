@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from intonaco.core.errors import MissingError
 from intonaco.core.references import Reference
-from intonaco.infra.compute.summaries import Summary
+from intonaco.infra.compute.summary import Summary
 from intonaco.infra.features.certificates import Certificates
 from intonaco.infra.features.replay import shares
 from intonaco.infra.features.statistics import Statistics

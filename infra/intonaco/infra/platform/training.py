@@ -12,7 +12,8 @@ from intonaco.infra.features.readers import feature_reference
 from intonaco.infra.lineage.cells import Cells
 from intonaco.infra.lineage.registry import Registry, Version
 from intonaco.infra.lineage.report import Report
-from intonaco.infra.lineage.runs import Run, Runs
+from intonaco.infra.lineage.run import Run
+from intonaco.infra.lineage.runs import Runs
 from intonaco.infra.lineage.steps import Outcome, step
 from intonaco.infra.lineage.tuner import Tuner
 from intonaco.infra.monitoring.reference import Reference

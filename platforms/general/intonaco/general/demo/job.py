@@ -18,7 +18,7 @@ from intonaco.general.demo.steps import TRAINING_ROWS, derive, examples, ingest,
 from intonaco.general.platform import GeneralPlatform
 from intonaco.infra import Examples, Snapshot, Workspace
 from intonaco.infra.launch.projects import Projects
-from intonaco.infra.lineage.runs import Run
+from intonaco.infra.lineage.run import Run
 from intonaco.infra.lineage.steps import Outcome
 from intonaco.infra.platform.training import Trained, train
 from intonaco.infra.serving.deployment import Deployment, Route
