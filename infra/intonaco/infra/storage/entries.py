@@ -10,7 +10,8 @@ Stored value
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from struct import Struct
 from zlib import crc32
 
@@ -21,6 +22,7 @@ __all__ = [
     "LONGEST_WHOLE",
     "RESIDUE",
     "VALUE",
+    "check_together",
     "decode",
     "decode_all",
     "decode_apart",
@@ -41,6 +43,7 @@ RESIDUE = 0x2144DF1C
 #: Where the value of a key of no more than 400 bytes lies in what is stored.
 VALUE = slice(_HEAD.size, -_LENGTH.size)
 _SHORTEST = _HEAD.size + _LENGTH.size
+_POLYNOMIAL, _ALL = 0xEDB88320, 0xFFFF_FFFF
 
 _unpack = _HEAD.unpack_from  # looked up once: this is the hot path
 
@@ -124,6 +127,31 @@ def decode_apart(keys: Iterable[bytes], stored: Iterable[bytes | None], where: o
             orders.append(order)
             values.append(whole)
     return orders, values
+
+
+def check_together(prefix: bytes) -> Callable[[Sequence[bytes], Sequence[bytes]], bool]:
+    """A function that tells whether what is stored under many keys is whole, each under its own; faster than one by one.
+
+    Keys stand behind the prefix and are kept whole. The CRC-32 runs once over all. Four bytes behind each entry bring it from where
+    it is after a whole one to where it has to begin; what is not whole changes all that follows, as it would its own.
+    """
+    seed, format_of = crc32(prefix), itemgetter(0)
+    back = _bytes_between(RESIDUE, seed)
+
+    def whole(keys: Sequence[bytes], stored: Sequence[bytes]) -> bool:
+        parts = [back] * (3 * len(keys))
+        parts[0::3], parts[1::3] = keys, stored
+        return crc32(b"".join(parts), seed) == seed and set(map(format_of, stored)) == {FORMAT}
+
+    return whole
+
+
+def _bytes_between(before: int, after: int) -> bytes:
+    """The four bytes that bring a CRC-32 from one value to another: its register run backwards."""
+    register = after ^ _ALL
+    for _ in range(32):
+        register = ((register ^ _POLYNOMIAL) << 1 | 1) if register >> 31 else register << 1
+    return (register ^ before ^ _ALL).to_bytes(4, "little")
 
 
 def decode(key: bytes, stored: bytes, where: object) -> tuple[int, bytes]:

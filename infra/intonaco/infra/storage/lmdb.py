@@ -10,7 +10,18 @@ from attrs import define, field
 
 from intonaco.core.errors import CorruptError, InvalidError, SettingsError
 from intonaco.core.urls import StoreUrl
-from intonaco.infra.storage.entries import FORMAT, LONGEST_WHOLE, RESIDUE, decode, decode_apart, encode, encode_changed, key_of, stored_key
+from intonaco.infra.storage.entries import (
+    FORMAT,
+    LONGEST_WHOLE,
+    RESIDUE,
+    check_together,
+    decode,
+    decode_apart,
+    encode,
+    encode_changed,
+    key_of,
+    stored_key,
+)
 from intonaco.infra.storage.environments import AGAIN, STATE_KEY, Environment, acquire, explained_lmdb, release, told
 from intonaco.infra.storage.guarantees import HERE_ALONE, Guarantee
 from intonaco.infra.storage.keyvalue import Entry, KeyValueStore, Stored
@@ -62,7 +73,7 @@ class LmdbStore(KeyValueStore):
         return found
 
     def stored_under(self, prefix: bytes) -> Stored:
-        begin, head, seed = self._environment.handle.begin, b"\x00" + prefix, crc32(prefix)
+        begin, head, seed, all_whole = self._environment.handle.begin, b"\x00" + prefix, crc32(prefix), check_together(prefix)
 
         def read(keys: Sequence[bytes]) -> list[bytes | None]:
             try:
@@ -74,11 +85,9 @@ class LmdbStore(KeyValueStore):
                         if crc32(stored, crc32(keys[0], seed)) == RESIDUE and stored[0] == FORMAT:
                             return [stored]
                     else:
-                        whole: list[bytes | None] = [
-                            stored for key in keys if crc32(stored := get(head + key), crc32(key, seed)) == RESIDUE and stored[0] == FORMAT
-                        ]
-                        if len(whole) == len(keys):
-                            return whole
+                        found = [get(head + key) for key in keys]
+                        if all_whole(keys, found):
+                            return cast("list[bytes | None]", found)
                 except (TypeError, IndexError, lmdb.BadValsizeError):  # absent, empty, or too long
                     pass
                 finally:
