@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from intonaco.infra.storage.blobs import get
@@ -102,6 +103,34 @@ def test_a_killed_writer_loses_nothing_that_was_acknowledged(tmp_path: Path) -> 
         for leftover in tables.blobs.leftovers(-1):
             tables.blobs.remove_leftover(leftover)
         assert tables.blobs.leftovers(-1) == []
+
+
+_BATCHES = """
+import itertools, sys
+import pyarrow as pa
+from intonaco.infra.storage import delta
+
+delta.ROWS_PER_PART = 1000
+with delta.DeltaTableStore.open(f"file:{sys.argv[1]}") as tables:
+    tables.write("default/t", (pa.table({"n": range(turn, turn + 400)}) for turn in itertools.count(0, 400)))
+"""
+
+
+def test_batches_of_a_killed_writer_are_never_seen_and_are_collected(tmp_path: Path) -> None:
+    writer = subprocess.Popen([sys.executable, "-c", _BATCHES, str(tmp_path)], stdin=subprocess.DEVNULL)
+    with DeltaTableStore.open(f"file:{tmp_path}") as tables:
+        end = time.monotonic() + 60
+        while sum(name.startswith("default/t/part-") for name in tables.blobs.names()) < 3 and time.monotonic() < end:
+            time.sleep(0.005)
+        writer.kill()
+        writer.wait(10)
+        assert tables.names() == []
+        left = tables.leftovers(-60)
+        assert len(left) >= 3
+        for leftover in left:
+            tables.remove_leftover(leftover)
+        assert (tables.leftovers(-60), list(tables.blobs.names())) == ([], [])
+        assert tables.write("default/t", iter([pa.table({"n": [1]})])).version == 0
 
 
 def _strace() -> list[str]:

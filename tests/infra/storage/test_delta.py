@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from intonaco.core.errors import CorruptError, MissingError, SchemaError
+from intonaco.core.errors import ConflictError, CorruptError, MissingError, SchemaError
 from intonaco.core.schema import Field, Schema
 from intonaco.infra.storage import delta
 from intonaco.infra.storage.arrow import to_arrow
@@ -251,3 +251,36 @@ def test_columns_that_delta_readers_cannot_tell_apart_are_refused(store: DeltaTa
     store.write("default/t", pa.table({"a": [1], "b": [1]}))
     with pytest.raises(SchemaError):
         store.write("default/t", pa.Table.from_arrays([pa.array([1])] * len(columns), names=columns))
+
+
+def test_parts_of_batches_that_broke_off_are_collected(store: DeltaTableStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delta, "ROWS_PER_PART", 10)
+
+    def breaking() -> Iterator[pa.Table]:
+        yield _numbers(*range(25))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.write("default/new", breaking())
+    assert len(store.leftovers(-60)) == 2
+    for leftover in store.leftovers(-60):
+        store.remove_leftover(leftover)
+    assert list(store.blobs.names()) == []
+    before = store.write("default/t", _numbers(1))
+    with pytest.raises(KeyboardInterrupt):
+        store.write("default/t", breaking())
+    assert store.snapshot("default/t") == before
+    assert len(store.expire("default/t", [], -60)) == 2
+
+
+def test_batches_for_a_table_that_gets_another_schema_meanwhile_are_refused(store: DeltaTableStore, tmp_path: Path) -> None:
+    store.write("default/t", _numbers(1))
+
+    def batches() -> Iterator[pa.Table]:
+        yield _numbers(2)
+        with DeltaTableStore.open(f"file:{tmp_path}") as other:
+            other.write("default/t", pa.table({"s": ["x"]}), mode="replace")
+
+    with pytest.raises(ConflictError, match="default/t got another schema"):
+        store.write("default/t", batches())
+    assert store.read(store.snapshot("default/t")).to_pydict() == {"s": ["x"]}

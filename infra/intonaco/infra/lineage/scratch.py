@@ -1,6 +1,6 @@
 """A workspace in which nothing that a step writes to a table stays: what is reproduced must not replace what is current."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -31,10 +31,16 @@ class ScratchTables(TableStore):
         raise InvalidError("scratch tables have no URL")
 
     def write(
-        self, table: str, data: "pa.Table", *, mode: Literal["append", "replace"] = "append", checks: Sequence[Check] = (), token: str = ""
+        self,
+        table: str,
+        data: "pa.Table | Iterable[pa.Table]",
+        *,
+        mode: Literal["append", "replace"] = "append",
+        checks: Sequence[Check] = (),
+        token: str = "",
     ) -> Snapshot:
         if mode == "append" and table not in self.scratch.names() and table in self.below.names():
-            self.scratch.write(table, self.below.read(self.below.snapshot(table)))
+            self.scratch.write(table, self.below.batches(self.below.snapshot(table)))
         self._written.append(self.scratch.write(table, data, mode=mode, checks=checks, token=token))
         return self._written[-1]
 
@@ -44,6 +50,9 @@ class ScratchTables(TableStore):
 
     def read(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> "pa.Table":
         return self._home(snapshot).read(snapshot, columns)
+
+    def batches(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> "Iterator[pa.Table]":
+        return self._home(snapshot).batches(snapshot, columns)
 
     def names(self, project: str = "") -> list[str]:
         return sorted({*self.below.names(project), *self.scratch.names(project)})

@@ -5,7 +5,7 @@ Parts and log entries are both made by `BlobStore.create`: whichever writer crea
 
 import random
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
@@ -16,9 +16,10 @@ from intonaco.core.errors import AlreadyExistsError, ConflictError, CorruptError
 from intonaco.core.references import check_name
 from intonaco.core.schema import Schema
 from intonaco.core.urls import StoreUrl
-from intonaco.infra.storage.arrow import arrow_schema, conform, schema_of
+from intonaco.infra.storage.arrow import arrow_schema
+from intonaco.infra.storage.batches import Batches
 from intonaco.infra.storage.blobs import BlobStore, SupportsLeftovers
-from intonaco.infra.storage.checks import Check, require
+from intonaco.infra.storage.checks import Check
 from intonaco.infra.storage.deltaexpiry import expirable, expire
 from intonaco.infra.storage.deltafiles import Files, written_at
 from intonaco.infra.storage.deltahistory import History, Log
@@ -63,17 +64,24 @@ class DeltaTableStore(TableStore):
         self.blobs.close()
 
     def write(
-        self, table: str, data: pa.Table, *, mode: Literal["append", "replace"] = "append", checks: Sequence[Check] = (), token: str = ""
+        self,
+        table: str,
+        data: pa.Table | Iterable[pa.Table],
+        *,
+        mode: Literal["append", "replace"] = "append",
+        checks: Sequence[Check] = (),
+        token: str = "",
     ) -> Snapshot:
         _check_table(table)
         if mode not in ("append", "replace"):
             raise InvalidError(f"{mode!r} is not a mode of writing", hint="use 'append' or 'replace'", field="mode")
+        batches = Batches(table, data, checks)
         entry: Entry | None = None
         for attempt in range(_ATTEMPTS):
             history = self._log.refreshed(table)
             if (done := history.committed(token)) is not None:
                 return done
-            entry = self._entry(history, data, mode, checks, token, entry)
+            entry = self._entry(history, batches, mode, token, entry)
             try:
                 return self._log.commit(entry, history)
             except AlreadyExistsError:
@@ -90,9 +98,14 @@ class DeltaTableStore(TableStore):
         return history.snapshot(history.next_version - 1 if version is None else version)
 
     def read(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> pa.Table:
+        return pa.concat_tables(self.batches(snapshot, columns))
+
+    def batches(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         schema = snapshot.schema if columns is None else snapshot.schema.select(columns)
+        if not snapshot.parts:
+            yield arrow_schema(schema).empty_table()
         try:
-            return pa.concat_tables([arrow_schema(schema).empty_table(), *self._files.read(snapshot.parts, schema)])
+            yield from self._files.read(snapshot.parts, schema)
         except MissingError as error:
             raise self._gone(snapshot, error) from error
 
@@ -144,20 +157,17 @@ class DeltaTableStore(TableStore):
             return error.message
         return ""
 
-    def _entry(self, history: History, data: pa.Table, mode: str, checks: Sequence[Check], token: str, last: Entry | None) -> Entry:
+    def _entry(self, history: History, batches: Batches, mode: str, token: str, last: Entry | None) -> Entry:
         """The next commit; the parts of the last attempt serve again if the table still has the schema that they were made for."""
         version = history.next_version
         held = history.recorded(version - 1).schema if version else None
-        schema = held if held is not None and mode == "append" else schema_of(data)
-        parts = last.parts if last is not None and last.schema == schema else self._store(history.table, data, schema, checks)
+        schema = held if held is not None and mode == "append" else batches.schema()
+        parts = last.parts if last is not None and last.schema == schema else self._store(batches, schema)
         return Entry(version=version, schema=schema, replaces=mode == "replace", parts=parts, token=token)
 
-    def _store(self, table: str, data: pa.Table, schema: Schema, checks: Sequence[Check]) -> tuple[Part, ...]:
-        check_delta_names(schema, table)
-        rows = conform(data, schema)
-        require(table, rows, checks)
-        starts = range(0, rows.num_rows, ROWS_PER_PART)
-        return tuple(self._files.write(table, rows.slice(start, ROWS_PER_PART), schema) for start in starts)
+    def _store(self, batches: Batches, schema: Schema) -> tuple[Part, ...]:
+        check_delta_names(schema, batches.table)
+        return tuple(self._files.write(batches.table, rows, schema) for rows in batches.parts(schema, ROWS_PER_PART))
 
     def _gone(self, snapshot: Snapshot, error: MissingError) -> IntonacoError:
         """A part is not there: because its version was removed, or because it was lost."""

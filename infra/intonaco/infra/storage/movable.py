@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from intonaco.core.errors import AlreadyExistsError, IntonacoError, MissingError
+from intonaco.core.errors import AlreadyExistsError, ConflictError, IntonacoError, MissingError
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.blobs import BlobStore
 from intonaco.infra.storage.checks import Check
@@ -218,6 +218,8 @@ class MovableTableStore(Movable, TableStore):
         begun = self.watch.begin()
         made: Snapshot = self.watch.current.write(table, data, mode=mode, checks=checks, token=token)
         if self.watch.moved_since(begun) and not self._holds(made):
+            if isinstance(data, Iterator):
+                raise ConflictError(f"{self.watch.where} was moved while rows were written to {table}", hint="write them again")
             return self.write(table, data, mode=mode, checks=checks, token=token)
         return made
 
@@ -227,6 +229,10 @@ class MovableTableStore(Movable, TableStore):
 
     def read(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> Any:
         return self._reading().read(snapshot, columns)
+
+    def batches(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> Iterator[Any]:
+        found: Iterator[Any] = self._reading().batches(snapshot, columns)
+        return found
 
     def names(self, project: str = "") -> list[str]:
         found: list[str] = self._reading().names(project)

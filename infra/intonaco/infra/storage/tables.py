@@ -1,11 +1,11 @@
 """Tables: Arrow data in versions, each an immutable snapshot."""
 
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from intonaco.core.schema import Schema
 from intonaco.infra.storage.checks import Check
@@ -65,6 +65,11 @@ class Snapshot:
         """`table:project/name@version`."""
         return f"table:{self.table}@{self.version}"
 
+    def of_parts(self, first: int, last: int) -> "Snapshot":
+        """What holds the rows of the parts from `first` to before `last` alone, to be read in its place."""
+        parts = self.parts[first:last]
+        return evolve(self, parts=parts, rows=sum(part.rows for part in parts))
+
 
 class TableStore(Store):
     """Tables of Arrow data with time travel.
@@ -78,7 +83,13 @@ class TableStore(Store):
 
     @abstractmethod
     def write(
-        self, table: str, data: "pa.Table", *, mode: Literal["append", "replace"] = "append", checks: Sequence[Check] = (), token: str = ""
+        self,
+        table: str,
+        data: "pa.Table | Iterable[pa.Table]",
+        *,
+        mode: Literal["append", "replace"] = "append",
+        checks: Sequence[Check] = (),
+        token: str = "",
     ) -> Snapshot:
         """Commit rows and return the new snapshot.
 
@@ -87,9 +98,11 @@ class TableStore(Store):
         table
             `project/name`; made by its first write, whose schema it keeps until it is replaced.
         data
-            An empty table is a commit too. A column that would not come back equal is refused.
+            An empty table is a commit too. A column that would not come back equal is refused. Of batches, which may be made
+            while they are written, only a few are held at a time, and none is seen before all are; the snapshot has the digest
+            of the same rows in one table. The first says what the columns of a new table are.
         checks
-            All must hold for the written rows.
+            All must hold for the written rows; those that judge rows together take one table, not batches.
         token
             Of two writes with the same token only the first takes effect; the second returns the first's snapshot.
 
@@ -99,6 +112,8 @@ class TableStore(Store):
             The columns differ from the table's, or a type cannot be kept exactly.
         QualityError
             Rows violate a check; nothing is written.
+        ConflictError
+            Others were always first, or something changed under batches that cannot be had again.
         """
 
     @abstractmethod
@@ -108,6 +123,11 @@ class TableStore(Store):
     @abstractmethod
     def read(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> "pa.Table":
         """All rows of the snapshot, of these columns; CorruptError names a damaged part."""
+
+    def batches(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> "Iterator[pa.Table]":
+        """The rows of `read`, read part by part; at least one batch, which may be empty."""
+        for number in range(max(1, len(snapshot.parts))):
+            yield self.read(snapshot.of_parts(number, number + 1), columns)
 
     @abstractmethod
     def names(self, project: str = "") -> list[str]:

@@ -21,6 +21,7 @@ from intonaco.infra.storage.checks import InRange, NotNull
 from intonaco.infra.storage.tables import Snapshot, TableStore
 from intonaco.infra.storage.values import value_digest
 from intonaco.infra.testing.rows import tables
+from intonaco.infra.testing.table_batches import BatchCases
 
 __all__ = ["TableStoreContract", "same"]
 
@@ -59,7 +60,7 @@ def _numbers(*values: int) -> pa.Table:
     return to_arrow({"n": np.array(values, dtype=np.int64)}, Schema.of(n="int64"))
 
 
-class TableStoreContract:
+class TableStoreContract(BatchCases):
     """Subclass it and give the fixture `store`; also `reopen` and `damage`, if tables outlive their process."""
 
     @pytest.fixture
