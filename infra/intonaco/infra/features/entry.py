@@ -1,6 +1,6 @@
 """The online entry of an entity: what is kept for it under one key, in bytes.
 
-This layout is final: format 2. An entry is 64-bit little-endian words, and bytes behind them:
+This layout is final: format 3. An entry is 64-bit little-endian words, and bytes behind them:
 
 ====================  ==========================================================================
 header                format and layout, latest event time, moment until which all results hold, number of null results and
@@ -13,7 +13,7 @@ untils                of each window the cut from which it no longer is as in th
                       longer is as it is later
 counts                for each list of hops, how many records it has, the first of which is a base
 latest event          its creation time and its prepared measures; its time and columns stand above
-indices               numbers of hops, ascending in each list; that of a base is `NEVER`
+indices               where hops begin, in units of their list, ascending; that of a base is `NEVER`
 measures              for each word of a measure its values, list after list. Sums are running sums from the base on, so that
                       a window is a difference; of a measure that varies in length (offset << 32 | length) among the states;
                       others are as they are
@@ -25,7 +25,12 @@ bytes                 of texts and lists; padded to a word
 
 The horizon is the cut of a read as of the latest event. Events before it are folded into hops and `newest`; a cut before it
 cannot be answered. A cut after the latest event is answered from the results, as far as they still hold; all else is for what lies
-between, for windows that moved on, and for writing. All up to the latest event's measures has one length in all entries of a view.
+between, for windows that moved on, and for writing.
+
+Sizes of hops of which each divides the next share a list. A hop is of the finest size of which a window still reaches it as of the
+horizon, so that an event is kept once, and any window is the end of a list from its tail on.
+
+All up to the latest event's measures has one length in all entries of a view.
 """
 
 from intonaco.infra.features.entrydecoding import decode

@@ -67,7 +67,7 @@ def _hops(shape: Shape, words: Ints, starts: Ints, head: Ints, found: Ints) -> t
         measures[1:] -= measures[:-1].copy()
     else:
         measures[1:, shape.adding] -= measures[:-1, shape.adding]
-    groups = np.repeat((found[:, None] * shape.lists + np.arange(shape.lists)).ravel(), counts.ravel())
+    groups = np.repeat((found[:, None] * len(shape.lists) + np.arange(len(shape.lists))).ravel(), counts.ravel())
     real = indices != NEVER
     return HopRows(groups[real], indices[real], measures[real], {}), starts + shape.head + totals * (1 + shape.words)
 

@@ -147,7 +147,7 @@ def _cut(whole: bytes, ends: list[int]) -> list[bytes]:
 def _with_bases(shape: Shape, entries: Entries) -> _Parts:
     """The parts of entries: hops with a base before each list, and running sums in place of sums."""
     hops, entities = entries.hops, len(entries.header)
-    all_groups = entities * shape.lists
+    all_groups = entities * len(shape.lists)
     place = np.arange(len(hops.groups)) + hops.groups + 1
     size = len(hops.groups) + all_groups
     indices = np.full(size, NEVER, dtype=np.int64)
@@ -161,5 +161,5 @@ def _with_bases(shape: Shape, entries: Entries) -> _Parts:
         measures[:, shape.adding] = 0
         measures[place] = own
         measures[:, shape.adding] = np.cumsum(measures[:, shape.adding], axis=0)
-    counts = (np.bincount(hops.groups, minlength=all_groups) + 1).reshape(entities, shape.lists)
+    counts = (np.bincount(hops.groups, minlength=all_groups) + 1).reshape(entities, len(shape.lists))
     return _Parts(shape, entries, HopRows(hops.groups, indices, measures, {}), states, counts, sizes)

@@ -73,12 +73,29 @@ def _newest(shape: Shape, newest: Ints, owners: Ints, events: Ints) -> Ints:
 
 
 def _hops(shape: Shape, hops: HopRows, horizon: Ints, owners: Ints, events: Ints) -> HopRows:
-    """The hops of entries and of events, each once, without those that no read can reach any more."""
+    """The hops of entries and of events, each once, as coarse as reads allow, without those that none can reach any more."""
     if not shape.lists or not len(owners):
         return hops
-    rows = joined(hops, event_rows(shape, owners, events, shape.hops_us))
-    kept = rows.indices >= _first_kept(shape, horizon)[rows.groups]
+    rows = _coarser(shape, joined(hops, event_rows(shape, owners, events, shape.units_us)), horizon)
+    kept = rows.indices >= _tails(shape, horizon)[rows.groups]
     return merge_hops(shape, rows if kept.all() else _chosen(rows, kept))
+
+
+def _coarser(shape: Shape, rows: HopRows, horizon: Ints) -> HopRows:
+    """The hops, those that the tails of all finer windows have passed as parts of the next coarser ones.
+
+    A tail goes from hop to hop of its size, and each size divides the next, so no hop lies on both sides of one. How coarse the hop
+    of an event is depends on its time and the horizon alone, whenever it came.
+    """
+    indices = rows.indices
+    for level in range(1, max(map(len, shape.lists))):
+        passed = indices < _tails(shape, horizon, level)[rows.groups]
+        if not passed.any():
+            break
+        sizes = np.array([each[min(level, len(each) - 1)].hop_us // each[0].hop_us for each in shape.lists], dtype=np.int64)
+        sizes = sizes[rows.groups % len(sizes)]
+        indices = np.where(passed, indices // sizes * sizes, indices)
+    return evolve(rows, indices=indices)
 
 
 def event_rows(shape: Shape, owners: Ints, events: Ints, hops_us: Sequence[int]) -> HopRows:
@@ -168,9 +185,12 @@ def _moved(states: States, order: NDArray[np.intp]) -> States:
     return {number: (place[rows], words) for number, (rows, words) in states.items()}
 
 
-def _first_kept(shape: Shape, horizon: Ints) -> Ints:
-    """For each entity and list the number of the first hop that a read can still reach."""
-    firsts = [np.where(horizon == NEVER, NEVER, tail(horizon, each.reach_us, each.hop_us)) for each in shape.layout.hops]
+def _tails(shape: Shape, horizon: Ints, sizes: int | None = None) -> Ints:
+    """For each entity and list where the first hop begins that a read can still reach, of the finest sizes or of all."""
+    firsts = []
+    for each in shape.lists:
+        tails = [tail(horizon, hops.reach_us, hops.hop_us) * (hops.hop_us // each[0].hop_us) for hops in each[:sizes]]
+        firsts.append(np.where(horizon == NEVER, NEVER, np.minimum.reduce(tails)))
     return np.stack(firsts, axis=1).ravel()
 
 

@@ -14,7 +14,7 @@ __all__ = ["Aggregate", "Hops", "Kept", "Layout", "measures_of_feature"]
 
 @frozen(kw_only=True)
 class Hops:
-    """One list of hops of a size, and how far back reads may reach."""
+    """Hops of a size, and how far back reads may reach for them."""
 
     hop_us: int
     reach_us: int
@@ -60,7 +60,7 @@ class Layout:
     Parameters
     ----------
     hops
-        Lists of hops, finest first; each holds all measures.
+        The sizes of hops, finest first.
     measures
         What each hop holds, in the order in which it is stored.
     columns
@@ -94,6 +94,18 @@ class Layout:
             aggregates=tuple(aggregates),
             floats=tuple(sorted({feature.column for feature in view.windows if feature.floats})),
         )
+
+    @property
+    def lists(self) -> tuple[tuple[Hops, ...], ...]:
+        """The sizes of hops that share a list: in each, every size divides the next."""
+        lists: list[list[Hops]] = []
+        for hops in self.hops:
+            finer = next((each for each in lists if hops.hop_us % each[-1].hop_us == 0), None)
+            if finer is None:
+                lists.append([hops])
+            else:
+                finer.append(hops)
+        return tuple(tuple(each) for each in lists)
 
     @property
     def windows(self) -> tuple[tuple[int, int], ...]:

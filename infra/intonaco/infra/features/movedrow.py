@@ -54,13 +54,13 @@ def _compile_more(view: ViewReader, window: int) -> More:
     """The function that merges what is left of a window."""
     shape, source = view.shape, PlanSource()
     source.add("def more(entry, before, latest):")
-    counts = [f"n{number}" for number in range(shape.lists)]
+    counts = [f"n{number}" for number in range(len(shape.lists))]
     prepared = [f"p{number}" for number in range(len(shape.layout.measures))]
     given = {PENDING: "pending"} | dict(enumerate([*counts, "created", *prepared], start=shape.counts))
     unpack = source.constant(Struct("<" + "".join("q" if word in given else "8x" for word in range(shape.head))).unpack_from)
     source.add(f"    {''.join(given[word] + ', ' for word in sorted(given))}= {unpack}(entry)")
     source.add("    if pending != 1:", "        raise KeyError", "    words = memoryview(entry).cast('q')")
-    ends = [str(shape.head), *(f"e{number}" for number in range(shape.lists))]
+    ends = [str(shape.head), *(f"e{number}" for number in range(len(counts)))]
     for number, count in enumerate(counts):
         source.add(f"    e{number} = {ends[number]} + {count}")
     source.add(f"    total = {ends[-1]} - {shape.head}")
@@ -76,8 +76,10 @@ def _window(source: PlanSource, view: ViewReader, window: int, ends: Sequence[st
         source.add("    raise KeyError")
         return
     shape, (over, hop) = view.shape, view.shape.windows[window]
-    start, end = ends[shape.hops_us.index(hop) :][:2]
-    source.add(f"    first = (before - {over}) // {hop}", f"    found = bisect(words, first, {start}, {end}) - 1")
+    start, end = ends[shape.window_lists[window] :][:2]
+    source.add(
+        f"    first = (before - {over}) // {hop}", f"    found = bisect(words, first * {shape.window_hops[window]}, {start}, {end}) - 1"
+    )
     measures = list(dict.fromkeys(measure for kind in features.values() for measure in kind.measures))
     places = [shape.layout.measures.index(measure) for measure in measures]
     for number, place in enumerate(places):

@@ -34,6 +34,7 @@ class MovedRows:
     _all_added: bool = field(init=False)
     _overs: Ints = field(init=False)
     _hops: Ints = field(init=False)
+    _units: Ints = field(init=False)
     _lists: NDArray[np.intp] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -49,7 +50,8 @@ class MovedRows:
         self._all_added = all(not isinstance(kind, Aggregate) or kind.kind in ADDED for kind in kinds)
         self._overs = np.array([shape.windows[window][0] for window in self._windows], dtype=np.int64)
         self._hops = np.array([shape.windows[window][1] for window in self._windows], dtype=np.int64)
-        self._lists = np.array([shape.hops_us.index(shape.windows[window][1]) for window in self._windows], dtype=np.intp)
+        self._units = np.array([shape.window_hops[window] for window in self._windows], dtype=np.int64)
+        self._lists = np.array([shape.window_lists[window] for window in self._windows], dtype=np.intp)
 
     def merge(self, head: Ints, entries: Sequence[bytes], before: Ints, words: Ints) -> tuple[Bools, bool]:
         """Put windows that moved on into the results; the rows that have to be merged one by one, and whether a result is null.
@@ -91,7 +93,7 @@ class MovedRows:
         ends = np.cumsum(counts, axis=0) + (np.cumsum(sizes) - sizes + shape.head)
         last = ends[self._lists[windows], rows] - 1
         firsts = tail(before[rows], self._overs[windows], self._hops[windows])
-        found = _search(flat, last - counts[self._lists[windows], rows] + 1, last, firsts)
+        found = _search(flat, last - counts[self._lists[windows], rows] + 1, last, firsts * self._units[windows])
         inside = head[LATEST, rows] >= firsts * self._hops[windows]
         totals = counts.sum(axis=0)[rows]
         merged = {

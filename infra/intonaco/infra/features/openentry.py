@@ -101,11 +101,11 @@ class OpenEntry:
 
     def _window(self, kind: Aggregate) -> tuple[int, int, list[list[int]]]:
         """The hops and the events that a window holds."""
-        first = tail(self.before, kind.over_us, kind.hop_us)
-        number = self.shape.hops_us.index(kind.hop_us)
-        start, end = self.starts[number : number + 2]
-        oldest = first * kind.hop_us
-        return bisect_left(self.words, first, start, end), end, [event for event in self.events if event[_TIME] >= oldest]
+        shape, number = self.shape, self.shape.windows.index((kind.over_us, kind.hop_us))
+        first, place = tail(self.before, kind.over_us, kind.hop_us), shape.window_lists[number]
+        start, end = self.starts[place : place + 2]
+        found = bisect_left(self.words, first * shape.window_hops[number], start, end)
+        return found, end, [event for event in self.events if event[_TIME] >= first * kind.hop_us]
 
     def _word(self, number: int, found: int, end: int, events: Sequence[list[int]]) -> int:
         """One measure, merged."""

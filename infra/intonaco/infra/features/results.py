@@ -52,9 +52,8 @@ def results(shape: Shape, entries: Entries) -> Results:
         hops = _with_pending(shape, entries)
         for number in range(len(shape.windows)):
             inside = _inside(shape, number, entries.header[:, LATEST] + 1, hops)
-            for later in (0, 1):
-                _window(shape, number, later, hops, inside, made)
-                inside = inside[np.diff(hops.groups[inside], prepend=-1) == 0]
+            _window(shape, number, 0, hops, inside, made)
+            _window(shape, number, 1, hops, _without_first(shape, number, hops, inside), made)
     return made
 
 
@@ -74,7 +73,7 @@ def _blank(shape: Shape, count: int) -> Results:
 
 def _with_pending(shape: Shape, entries: Entries) -> HopRows:
     """All hops, those of pending events too."""
-    return merge_hops(shape, joined(entries.hops, event_rows(shape, entries.owners, entries.pending, shape.hops_us)))
+    return merge_hops(shape, joined(entries.hops, event_rows(shape, entries.owners, entries.pending, shape.units_us)))
 
 
 def _columns(shape: Shape, entries: Entries, made: Results) -> None:
@@ -92,10 +91,17 @@ def _columns(shape: Shape, entries: Entries, made: Results) -> None:
 
 def _inside(shape: Shape, number: int, cuts: Ints, hops: HopRows) -> NDArray[np.intp]:
     """The hops that a window holds as of each entity's cut."""
-    over, hop = shape.windows[number]
-    lists = shape.hops_us.index(hop)
-    firsts = tail(cuts, over, hop)
-    return np.flatnonzero((hops.groups % shape.lists == lists) & (hops.indices >= firsts[hops.groups // shape.lists]))
+    lists, firsts = len(shape.lists), tail(cuts, *shape.windows[number]) * shape.window_hops[number]
+    if lists == 1:
+        return np.flatnonzero(hops.indices >= firsts[hops.groups])
+    return np.flatnonzero((hops.groups % lists == shape.window_lists[number]) & (hops.indices >= firsts[hops.groups // lists]))
+
+
+def _without_first(shape: Shape, number: int, hops: HopRows, inside: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The hops that a window holds once it has lost the first one of its own size, which finer ones may make up."""
+    groups, indices = hops.groups[inside], hops.indices[inside] // shape.window_hops[number]
+    starts = np.flatnonzero(np.diff(groups, prepend=-1))
+    return inside[indices > np.repeat(indices[starts], np.diff(starts, append=len(groups)))]
 
 
 def _window(shape: Shape, number: int, later: int, hops: HopRows, inside: NDArray[np.intp], into: Results) -> None:
@@ -104,8 +110,8 @@ def _window(shape: Shape, number: int, later: int, hops: HopRows, inside: NDArra
     groups = hops.groups[inside]
     starts = np.flatnonzero(np.diff(groups, prepend=-1))
     measures, states = merge_runs(shape, hops.measures[inside], starts, _within(hops.states, inside, len(hops.groups)))
-    found = groups[starts] // shape.lists
-    into.untils[found, later * len(shape.windows) + number] = (hops.indices[inside[starts]] + 1) * hop + over
+    found = groups[starts] // len(shape.lists)
+    into.untils[found, later * len(shape.windows) + number] = (hops.indices[inside[starts]] // shape.window_hops[number] + 1) * hop + over
     for which, aggregate in enumerate(shape.layout.aggregates, start=shape.columns + later * len(shape.layout.aggregates)):
         if (aggregate.over_us, aggregate.hop_us) == (over, hop):
             into.words[:, which], into.nulls[:, which] = _of_nothing(shape, aggregate)

@@ -4,7 +4,7 @@ import numpy as np
 from attrs import define, field, frozen
 from numpy.typing import NDArray
 
-from intonaco.infra.features.layout import Aggregate, Kept, Layout
+from intonaco.infra.features.layout import Aggregate, Hops, Kept, Layout
 
 __all__ = [
     "BATCH",
@@ -32,7 +32,7 @@ Ints = NDArray[np.int64]
 #: Of each measure that varies in length its states: the row of the hop or event of each word or row, ascending, and these.
 States = dict[int, tuple[Ints, Ints]]
 
-FORMAT = 2
+FORMAT = 3
 HEADER = 10
 TAG, LATEST, UNTIL, NULLS, LATER_NULLS, NEWEST, BATCH, PUSHED, PENDING, WORDS = range(HEADER)
 #: A moment after all moments.
@@ -46,13 +46,22 @@ class Shape:
 
     The head of an entry is of one length: header, results, later results, the moments until which windows hold, counts, and what
     the newest event has beside its time and columns, which are results.
+
+    Parameters
+    ----------
+    lists
+        The lists of hops, each by the sizes that hops have in it, finest first: its unit.
+    window_lists, window_hops
+        Of each window its list, and its hop in units of that.
     """
 
     layout: Layout
-    lists: int = field(init=False)
-    hops_us: tuple[int, ...] = field(init=False)
+    lists: tuple[tuple[Hops, ...], ...] = field(init=False)
+    units_us: tuple[int, ...] = field(init=False)
     columns: int = field(init=False)
     windows: tuple[tuple[int, int], ...] = field(init=False)
+    window_lists: tuple[int, ...] = field(init=False)
+    window_hops: tuple[int, ...] = field(init=False)
     words: int = field(init=False)
     places: tuple[int, ...] = field(init=False)
     adding: NDArray[np.intp] = field(init=False, eq=False)
@@ -75,11 +84,16 @@ class Shape:
         later = HEADER + len(layout.columns) + len(layout.aggregates)
         untils = later + len(layout.aggregates)
         counts = untils + 2 * len(layout.windows)
+        lists = layout.lists
+        units_us = tuple(each[0].hop_us for each in lists)
+        home = {hops.hop_us: number for number, each in enumerate(lists) for hops in each}
         values = {
-            "lists": len(layout.hops),
-            "hops_us": tuple(each.hop_us for each in layout.hops),
+            "lists": lists,
+            "units_us": units_us,
             "columns": len(layout.columns),
             "windows": layout.windows,
+            "window_lists": tuple(home[hop_us] for _, hop_us in layout.windows),
+            "window_hops": tuple(hop_us // units_us[home[hop_us]] for _, hop_us in layout.windows),
             "words": sum(sizes),
             "places": places,
             "adding": np.array(adding, dtype=np.intp),
@@ -91,8 +105,8 @@ class Shape:
             "later": later,
             "untils": untils,
             "counts": counts,
-            "first": counts + len(layout.hops),
-            "head": counts + len(layout.hops) + 1 + len(layout.measures),
+            "first": counts + len(lists),
+            "head": counts + len(lists) + 1 + len(layout.measures),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -131,7 +145,7 @@ class HopRows:
     Parameters
     ----------
     groups, indices : shape (hops,)
-        Entity * lists + list, and the number of the hop.
+        Entity * lists + list, and where the hop begins, in units of the list.
     measures : shape (hops, words)
         Of each hop by itself; 0 in the words of measures that vary in length.
     states

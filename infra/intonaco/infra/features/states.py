@@ -25,7 +25,7 @@ def read_states(shape: Shape, words: Ints, behind: Ints, hops: HopRows, found: I
         pointers = hops.measures[:, place].copy()
         hops.measures[:, place] = 0
         lengths = pointers & _LENGTH
-        first = begin[hops.groups // shape.lists] + (pointers >> 32)
+        first = begin[hops.groups // len(shape.lists)] + (pointers >> 32)
         taken = words[np.repeat(first, lengths) + ragged(lengths)]
         rows = np.repeat(np.arange(len(lengths)), lengths // width)
         hops.states[number] = (rows, taken if width == 1 else taken.reshape(-1, width))
@@ -37,7 +37,7 @@ def written_states(shape: Shape, hops: HopRows, entities: int) -> tuple[Ints, In
     if not shape.varying:
         return hops.measures, np.zeros(0, dtype=np.int64), sizes
     measures = hops.measures.copy()
-    owners = hops.groups // shape.lists
+    owners = hops.groups // len(shape.lists)
     parts: list[Ints] = []
     homes: list[Ints] = []
     for number in shape.varying:
