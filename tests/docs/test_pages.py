@@ -3,6 +3,11 @@
 import re
 from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+from attrs import fields, has
+
+from intonaco.infra.settings import Settings
 
 _DOCS = Path(__file__).parents[2] / "docs"
 
@@ -33,3 +38,12 @@ def test_the_architecture_page_names_each_table_of_the_catalog_in_its_room() -> 
         line = next(line for line in text.splitlines() if line.startswith(f"| {room.name} |"))
         for table in room.tables.tables:
             assert f"_{table.removeprefix(f'{room.name}_')}`" in line, f"{table} is not named in the room {room.name}"
+
+
+def test_the_page_of_settings_names_each_setting() -> None:
+    text = (_DOCS / "how-to" / "use-settings.md").read_text(encoding="utf-8")
+    tables: dict[str, Any] = {each.name: type(each.default) for each in fields(Settings) if has(type(each.default))}
+    for table, kind in tables.items():
+        assert f"\n[{table}]" in text
+        for each in fields(kind):
+            assert f"\n{each.name} = " in text or f"{table}.{each.name}" in text, f"{table}.{each.name} is not on the page"

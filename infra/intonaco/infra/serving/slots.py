@@ -18,7 +18,7 @@ _LONGEST_WAIT_S = 30.0
 class Slot:
     """One endpoint: what is wanted, the worker that answers, and the one that is to replace it.
 
-    A worker that died is started again at once. After a second death within half a minute it is `bad`: requests
+    A worker that died is started again at once. After a second death within a minute it is `bad`: requests
     are refused with the reason, and it is tried again after a time that doubles with each further death.
     """
 
