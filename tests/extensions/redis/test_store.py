@@ -18,8 +18,12 @@ pytestmark = pytest.mark.slow
 
 class TestRedisStore(KeyValueStoreContract):
     @pytest.fixture
-    def store(self, redis_server: LocalRedis) -> Iterator[KeyValueStore]:
-        with RedisStore.open(redis_server.url) as store:
+    def url(self, redis_server: LocalRedis) -> str:
+        return redis_server.url
+
+    @pytest.fixture
+    def store(self, url: str) -> Iterator[KeyValueStore]:
+        with RedisStore.open(url) as store:
             yield store
 
     def damage(self, store: KeyValueStore, key: bytes) -> None:

@@ -16,8 +16,12 @@ pytestmark = pytest.mark.slow
 
 class TestRedisStream(StreamContract, StreamGroupsContract):
     @pytest.fixture
-    def store(self, redis_server: LocalRedis) -> Iterator[Stream]:
-        with RedisStream.open(redis_server.url) as store:
+    def url(self, redis_server: LocalRedis) -> str:
+        return redis_server.url
+
+    @pytest.fixture
+    def store(self, url: str) -> Iterator[Stream]:
+        with RedisStream.open(url) as store:
             yield store
 
     @pytest.fixture(autouse=True)

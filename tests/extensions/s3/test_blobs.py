@@ -1,6 +1,6 @@
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -33,13 +33,13 @@ def begin(store: S3BlobStore, name: str) -> None:
 
 class TestS3BlobStore(BlobStoreContract):
     @pytest.fixture
+    def url(self, s3: str) -> str:
+        return s3
+
+    @pytest.fixture
     def store(self, s3: str) -> Iterator[S3BlobStore]:
         with S3BlobStore.open(s3) as store:
             yield store
-
-    @pytest.fixture
-    def reopen(self, s3: str) -> Callable[[], BlobStore]:
-        return lambda: S3BlobStore.open(s3)
 
     def damage(self, store: BlobStore, name: str) -> None:
         assert isinstance(store, S3BlobStore)

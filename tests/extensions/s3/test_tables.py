@@ -1,6 +1,6 @@
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import deltalake
@@ -25,13 +25,13 @@ pytestmark = pytest.mark.slow
 
 class TestS3TableStore(TableStoreContract):
     @pytest.fixture
+    def url(self, s3: str) -> str:
+        return s3
+
+    @pytest.fixture
     def store(self, s3: str) -> Iterator[S3TableStore]:
         with S3TableStore.open(s3) as store:
             yield store
-
-    @pytest.fixture
-    def reopen(self, s3: str) -> Callable[[], TableStore]:
-        return lambda: S3TableStore.open(s3)
 
     def damage(self, store: TableStore, name: str) -> None:
         assert isinstance(store, S3TableStore)

@@ -32,13 +32,13 @@ def _flip(path: Path, at: int) -> None:
 
 class TestDeltaTableStore(TableStoreContract):
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[DeltaTableStore]:
-        with DeltaTableStore.open(f"file:{tmp_path}") as store:
-            yield store
+    def url(self, tmp_path: Path) -> str:
+        return f"file:{tmp_path}"
 
     @pytest.fixture
-    def reopen(self, tmp_path: Path) -> Callable[[], TableStore]:
-        return lambda: DeltaTableStore.open(f"file:{tmp_path}")
+    def store(self, url: str) -> Iterator[DeltaTableStore]:
+        with DeltaTableStore.open(url) as store:
+            yield store
 
     def damage(self, store: TableStore, name: str) -> None:
         assert isinstance(store, DeltaTableStore)

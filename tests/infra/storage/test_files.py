@@ -1,6 +1,6 @@
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +13,13 @@ from intonaco.infra.testing.blobs import BlobStoreContract
 
 class TestFileBlobStore(BlobStoreContract):
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[FileBlobStore]:
-        with FileBlobStore.open(f"file:{tmp_path}/deep/store") as store:
-            yield store
+    def url(self, tmp_path: Path) -> str:
+        return f"file:{tmp_path}/deep/store"
 
     @pytest.fixture
-    def reopen(self, tmp_path: Path) -> Callable[[], BlobStore]:
-        return lambda: FileBlobStore.open(f"file:{tmp_path}/deep/store")
+    def store(self, url: str) -> Iterator[FileBlobStore]:
+        with FileBlobStore.open(url) as store:
+            yield store
 
     def damage(self, store: BlobStore, name: str) -> None:
         assert isinstance(store, FileBlobStore)

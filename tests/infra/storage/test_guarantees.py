@@ -11,6 +11,7 @@ from intonaco.core.plugins import Plugins, hookimpl
 from intonaco.infra.platform.platform import Platform
 from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.lmdb import LmdbStore
+from intonaco.infra.storage.store import Store
 from intonaco.infra.workspace import Workspace
 
 
@@ -21,11 +22,17 @@ class Forgetful(LmdbStore):
         return {Guarantee.DURABLE: "set appendonly yes"}
 
 
+class Silent(LmdbStore):
+    """Says nothing of itself."""
+
+    lacks = Store.lacks
+
+
 class ForgetfulPlugin:
     @staticmethod
     @hookimpl
     def key_value_stores() -> dict[str, str]:
-        return {"forgetful": f"{__name__}:Forgetful"}
+        return {"forgetful": f"{__name__}:Forgetful", "silent": f"{__name__}:Silent"}
 
 
 class Careful(Platform):
@@ -42,10 +49,10 @@ class Distributed(Platform):
     needs: ClassVar = {"keyvalue": [Guarantee.SHARED]}
 
 
-def _forgetful(folder: Path) -> Workspace:
+def _forgetful(folder: Path, url: str = "forgetful:online") -> Workspace:
     plugins = Plugins.discover()
     plugins.add(Plugin(name="forgetful", distribution="forgetful", version="1", module=ForgetfulPlugin))
-    return Workspace.open(folder, overrides={"stores.keyvalue": "forgetful:online"}, plugins=plugins)
+    return Workspace.open(folder, overrides={"stores.keyvalue": url}, plugins=plugins)
 
 
 def test_a_platform_says_at_its_opening_what_its_store_lacks_and_what_could_give_it(tmp_path: Path) -> None:
@@ -60,6 +67,15 @@ def test_a_platform_that_needs_less_opens(tmp_path: Path) -> None:
     with _forgetful(tmp_path) as workspace:
         Careless(workspace)
         assert workspace.keyvalue.get([b"x"]) == [None]
+
+
+def test_of_a_store_that_says_nothing_nothing_is_granted(tmp_path: Path) -> None:
+    with _forgetful(tmp_path, "silent:online") as workspace, pytest.raises(SettingsError) as told:
+        _ = workspace.keyvalue
+    assert "'durable acknowledgements'" in told.value.message
+    assert told.value.hint == "let Silent say in `lacks` what it does not keep, once its conformance run has shown that"
+    with _forgetful(tmp_path, "silent:online") as workspace, pytest.raises(SettingsError, match="within reach of other machines"):
+        Distributed(workspace)
 
 
 def test_a_workspace_needs_all_that_a_primitive_promises(tmp_path: Path) -> None:

@@ -18,8 +18,12 @@ from intonaco.infra.testing.keyvalue import KeyValueStoreContract
 
 class TestLmdbStore(KeyValueStoreContract):
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[KeyValueStore]:
-        with LmdbStore.open(f"lmdb:{tmp_path}/online") as store:
+    def url(self, tmp_path: Path) -> str:
+        return f"lmdb:{tmp_path}/online"
+
+    @pytest.fixture
+    def store(self, url: str) -> Iterator[KeyValueStore]:
+        with LmdbStore.open(url) as store:
             yield store
 
     def damage(self, store: KeyValueStore, key: bytes) -> None:

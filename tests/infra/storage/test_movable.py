@@ -37,23 +37,35 @@ def _none(url: str) -> Any:
 
 
 class TestMovableBlobs(BlobStoreContract):
+    opens = FileBlobStore
+
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[Any]:
-        with movable(FileBlobStore.open(f"file:{tmp_path}/blobs"), "blobs", _none) as store:
+    def url(self, tmp_path: Path) -> str:
+        return f"file:{tmp_path}/blobs"
+
+    @pytest.fixture
+    def store(self, url: str) -> Iterator[Any]:
+        with movable(FileBlobStore.open(url), "blobs", _none) as store:
             yield store
 
     @pytest.fixture
-    def reopen(self, tmp_path: Path) -> Callable[[], Any]:
-        return lambda: movable(FileBlobStore.open(f"file:{tmp_path}/blobs"), "blobs", _none)
+    def reopen(self, url: str) -> Callable[[], Any]:
+        return lambda: movable(FileBlobStore.open(url), "blobs", _none)
 
     def damage(self, store: Any, name: str) -> None:
         _flip(store.path(name))
 
 
 class TestMovableKeyValueStore(KeyValueStoreContract):
+    opens = LmdbStore
+
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[KeyValueStore]:
-        with movable(LmdbStore.open(f"lmdb:{tmp_path}/online"), "keyvalue", _none) as store:
+    def url(self, tmp_path: Path) -> str:
+        return f"lmdb:{tmp_path}/online"
+
+    @pytest.fixture
+    def store(self, url: str) -> Iterator[KeyValueStore]:
+        with movable(LmdbStore.open(url), "keyvalue", _none) as store:
             assert isinstance(store, KeyValueStore)
             yield store
 
@@ -66,9 +78,15 @@ class TestMovableKeyValueStore(KeyValueStoreContract):
 
 
 class TestMovableStream(StreamContract):
+    opens = SqliteStream
+
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[Stream]:
-        with movable(SqliteStream.open(f"sqlite:{tmp_path}/streams.db"), "stream", _none) as store:
+    def url(self, tmp_path: Path) -> str:
+        return f"sqlite:{tmp_path}/streams.db"
+
+    @pytest.fixture
+    def store(self, url: str) -> Iterator[Stream]:
+        with movable(SqliteStream.open(url), "stream", _none) as store:
             assert isinstance(store, Stream)
             yield store
 
@@ -78,15 +96,21 @@ class TestMovableStream(StreamContract):
 
 
 class TestMovableTableStore(TableStoreContract):
+    opens = DeltaTableStore
+
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[TableStore]:
-        with movable(DeltaTableStore.open(f"file:{tmp_path}/tables"), "tables", _none) as store:
+    def url(self, tmp_path: Path) -> str:
+        return f"file:{tmp_path}/tables"
+
+    @pytest.fixture
+    def store(self, url: str) -> Iterator[TableStore]:
+        with movable(DeltaTableStore.open(url), "tables", _none) as store:
             assert isinstance(store, TableStore)
             yield store
 
     @pytest.fixture
-    def reopen(self, tmp_path: Path) -> Callable[[], Any]:
-        return lambda: movable(DeltaTableStore.open(f"file:{tmp_path}/tables"), "tables", _none)
+    def reopen(self, url: str) -> Callable[[], Any]:
+        return lambda: movable(DeltaTableStore.open(url), "tables", _none)
 
     def damage(self, store: Any, name: str) -> None:
         _flip(store.blobs.path(name))

@@ -23,8 +23,12 @@ def _run(path: Path, *statements: str) -> None:
 
 class TestSqliteStream(StreamContract):
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[Stream]:
-        with SqliteStream.open(f"sqlite:{tmp_path}/streams.db") as stream:
+    def url(self, tmp_path: Path) -> str:
+        return f"sqlite:{tmp_path}/streams.db"
+
+    @pytest.fixture
+    def store(self, url: str) -> Iterator[Stream]:
+        with SqliteStream.open(url) as stream:
             yield stream
 
     def damage(self, store: Stream, topic: str, offset: int) -> None:

@@ -14,6 +14,7 @@ from attrs import define, field
 from intonaco.core.errors import AlreadyExistsError, IntonacoError, MissingError, SettingsError, UnavailableError
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.blobs import BlobStatus, BlobStore, check_blob_name, check_blob_prefix
+from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.store import as_url
 
 __all__ = ["FsspecBlobStore"]
@@ -68,6 +69,13 @@ class FsspecBlobStore(BlobStore):
     def statuses(self, prefix: str = "") -> Iterator[BlobStatus]:
         for name, facts in sorted(self._found(prefix).items()):
             yield BlobStatus(name=name, size_bytes=facts.get("size") or 0, changed_s=_changed_s(facts))
+
+    def lacks(self) -> dict[Guarantee, str]:
+        # Of a file system that is not known to forget it is not known either what it syncs and who else reaches it.
+        return {
+            Guarantee.DURABLE: "name a store whose class says that it syncs, such as file:FOLDER or s3://BUCKET",
+            Guarantee.SHARED: "name a store on a server, such as s3://BUCKET",
+        }
 
     def delete(self, name: str) -> None:
         try:

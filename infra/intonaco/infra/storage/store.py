@@ -44,9 +44,11 @@ class Store(ABC):
     def lacks(self) -> dict[Guarantee, str]:
         """The guarantees that this store, as it is set up, does not keep, each with what could give it.
 
-        Whoever needs one of them is refused with that text when it opens the store.
+        Whoever needs one of them is refused with that text when it opens the store. Of a class that does not define this
+        nothing is known, so nothing is granted: define it when its run of the conformance kit has shown what it keeps.
         """
-        return {}
+        unknown = f"let {type(self).__name__} say in `lacks` what it does not keep, once its conformance run has shown that"
+        return dict.fromkeys(sorted({*self.promises, Guarantee.SHARED}), unknown)
 
     def waived(self) -> frozenset[Guarantee]:
         """The guarantees that its URL does without in so many words: lacking one is refused only to who names it as needed."""

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from intonaco.core.errors import AlreadyExistsError, CorruptError, InvalidError, MissingError
 from intonaco.infra.storage.blobs import BlobStore, SupportsRange, blob_name, get, put
+from intonaco.infra.testing.stores import StoreContract
 
 __all__ = ["HOSTILE_NAMES", "BlobStoreContract"]
 
@@ -52,22 +54,36 @@ HOSTILE_NAMES = (
 _NAME = st.from_regex(r"[A-Za-z0-9_=@+-][A-Za-z0-9_.=@+-]{0,20}(/[A-Za-z0-9_=@+-][A-Za-z0-9_.=@+-]{0,20}){0,3}", fullmatch=True)
 
 
-class BlobStoreContract:
-    """Subclass it and give the fixture `store`; also `reopen` and `damage`, if the store outlives its process."""
+def _content(number: int) -> bytes:
+    return b"%8d " % number * (1000 * (number % 50))
+
+
+class BlobStoreContract(StoreContract):
+    """Subclass it with the fixtures `url` and `store`, which yields the store behind it, open.
+
+    Where you can damage a stored blob, override `damage`.
+    """
 
     @pytest.fixture
     def store(self) -> BlobStore:
         """An empty store, closed after the test."""
         raise NotImplementedError
 
-    @pytest.fixture
-    def reopen(self) -> Callable[[], BlobStore]:
-        """A function that opens the same store once more."""
-        return pytest.skip("this store cannot be opened again")
-
     def damage(self, store: BlobStore, name: str) -> None:
         """Change one bit of what is stored under `name`."""
         pytest.skip("this store cannot be damaged from outside")
+
+    @staticmethod
+    def keep(store: BlobStore, mark: str, number: int) -> None:
+        """A blob of its own, of some size."""
+        store.create(f"{mark}/{number}", _content(number))
+
+    @staticmethod
+    def kept(store: BlobStore, mark: str) -> list[int]:
+        """Of the blobs that have a name."""
+        found = [int(name.removeprefix(f"{mark}/")) for name in store.names()]
+        assert all(store.read(f"{mark}/{number}") == _content(number) for number in found), "a blob that is there is whole"
+        return found
 
     def test_what_was_created_is_read(self, store: BlobStore) -> None:
         store.create("a/b.json", b"\0some bytes\xff")
@@ -165,22 +181,32 @@ class BlobStoreContract:
             return [data for data in threads.map(contend, range(8)) if data is not None]
 
     def test_a_reader_sees_a_blob_whole_or_not_at_all(self, store: BlobStore) -> None:
+        contents = {f"whole/{turn}": bytes([turn]) * 1_000_000 for turn in range(100)}
         done = threading.Event()
 
         def write() -> None:
             try:
-                for turn in range(100):
-                    store.create(f"whole/{turn}", bytes([turn]) * 50_000)
+                for name, content in contents.items():
+                    store.create(name, content)
             finally:
                 done.set()
 
-        with ThreadPoolExecutor(1) as threads:
-            writing = threads.submit(write)
+        def listed() -> None:
             while not done.is_set():
-                for name in list(store.names("whole/")):
-                    assert store.read(name) == bytes([int(name[6:])]) * 50_000
-            writing.result()
-        assert len(list(store.names("whole/"))) == 100
+                for name in list(store.names())[-3:]:
+                    assert store.read(name) == contents[name]
+
+        def awaited() -> None:
+            for name, content in contents.items():
+                while not done.is_set():
+                    with suppress(MissingError):
+                        assert store.read(name) == content
+                        break
+
+        with ThreadPoolExecutor(3) as threads:
+            for work in [threads.submit(each) for each in (write, listed, awaited)]:
+                work.result()
+        assert list(store.names()) == sorted(contents)
 
     def test_content_is_kept_under_its_digest_once(self, store: BlobStore) -> None:
         digest = put(store, b"content")
@@ -196,6 +222,14 @@ class BlobStoreContract:
             assert other.read("a/b") == b"kept"
             with pytest.raises(AlreadyExistsError):
                 other.create("a/b", b"")
+
+    def test_what_was_deleted_is_not_there_after_opening_again(self, store: BlobStore, reopen: Callable[[], BlobStore]) -> None:
+        for name in ("gone", "kept"):
+            store.create(name, b"x")
+        store.delete("gone")
+        store.close()
+        with reopen() as other:
+            assert list(other.names()) == ["kept"]
 
     def test_damaged_content_is_not_given_out(self, store: BlobStore) -> None:
         digest = put(store, b"content" * 100)

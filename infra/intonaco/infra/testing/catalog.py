@@ -16,6 +16,7 @@ from intonaco.infra.storage.catalog import Catalog, Room
 from intonaco.infra.storage.leases import Leases
 from intonaco.infra.storage.record import LEASES
 from intonaco.infra.testing.lacking import check_lacks
+from intonaco.infra.testing.writers import Writer
 
 __all__ = ["CatalogContract", "RoomContract", "content", "pets", "tables"]
 
@@ -80,6 +81,21 @@ class CatalogContract:
             catalog.record_change(connection, "models", "eta", at_us=7)
         with Catalog.open(url) as catalog:
             assert [(each.number, each.subject, each.at_us) for each in catalog.changes("models")] == [(1, "eta", 7)]
+
+    @staticmethod
+    def keep(catalog: Catalog, mark: str, number: int) -> None:
+        """A change of its own."""
+        with catalog.transaction() as connection:
+            catalog.record_change(connection, mark, str(number))
+
+    def test_what_was_acknowledged_outlives_the_process_that_wrote_it(self, url: str, catalog: Catalog) -> None:
+        with Writer.start(type(self), Catalog, url, "first") as first, Writer.start(type(self), Catalog, url, "second") as second:
+            for writer in (first, second):
+                writer.wait_for(10)
+            told = {"first": first.kill(), "second": second.kill()}
+        for mark, numbers in told.items():
+            kept = [int(each.subject) for each in catalog.changes(mark)]
+            assert kept in (numbers, [*numbers, len(numbers)])
 
     def test_an_error_inside_a_transaction_leaves_the_previous_state(self, catalog: Catalog) -> None:
         with suppress(ZeroDivisionError), catalog.transaction() as connection:

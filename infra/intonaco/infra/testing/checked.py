@@ -5,28 +5,19 @@ INTONACO_CHECK is a JSON object: the kind of store, as the settings call it, and
 
 import json
 import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
-from intonaco.core.plugins import Plugins
-from intonaco.core.urls import StoreUrl
-from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.scratch import Scratch
-from intonaco.infra.storage.stores import HOOKS
 from intonaco.infra.testing.blobs import BlobStoreContract
 from intonaco.infra.testing.catalog import CatalogContract
 from intonaco.infra.testing.keyvalue import KeyValueStoreContract
-from intonaco.infra.testing.lacking import check_lacks
 from intonaco.infra.testing.streams import StreamContract
 from intonaco.infra.testing.tables import TableStoreContract
 
-__all__ = ["VARIABLE", "write_and_die"]
+__all__ = ["VARIABLE"]
 
 VARIABLE = "INTONACO_CHECK"
 _KIND, _URL = json.loads(os.environ.get(VARIABLE, '["", ""]'))
@@ -39,22 +30,6 @@ def scratch() -> Iterator[Scratch]:
         yield scratch
 
 
-def write_and_die() -> None:
-    """Write one thing, and be killed as soon as it is acknowledged."""
-    hook, what = HOOKS[_KIND]
-    url = StoreUrl.parse(_URL)
-    store = Plugins.discover().load(hook, url.scheme, what).open(url)
-    if _KIND == "blobs":
-        store.create("kept", b"value")
-    elif _KIND == "keyvalue":
-        store.put([(b"kept", 1, b"value")])
-    elif _KIND == "stream":
-        store.append("check/kept", [b"value"])
-    else:
-        store.write("check/kept", pa.table({"kept": ["value"]}))
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 class _OnScratch:
     @pytest.fixture
     def store(self, scratch: Scratch) -> Iterator[Any]:
@@ -62,27 +37,8 @@ class _OnScratch:
             yield store
 
     @pytest.fixture
-    def reopen(self, scratch: Scratch) -> Callable[[], Any]:
-        return scratch.open
-
-    def test_what_it_lacks_is_said_with_what_could_give_it(self, store: Any) -> None:
-        check_lacks(store)
-
-    def test_what_was_acknowledged_outlives_the_process_that_wrote_it(self, scratch: Scratch, store: Any) -> None:
-        if Guarantee.DURABLE in store.lacks():
-            pytest.skip("this store says that it is not durable")
-        command = [sys.executable, "-c", "from intonaco.infra.testing.checked import write_and_die; write_and_die()"]
-        environ = {**os.environ, VARIABLE: json.dumps([_KIND, scratch.url])}
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120)
-        assert done.returncode == -signal.SIGKILL, done.stderr
-        if _KIND == "blobs":
-            assert store.read("kept") == b"value"
-        elif _KIND == "keyvalue":
-            assert store.get([b"kept"]) == [(1, b"value")]
-        elif _KIND == "stream":
-            assert store.read("check/kept") == [(1, b"value")]
-        else:
-            assert store.read(store.snapshot("check/kept")).to_pydict() == {"kept": ["value"]}
+    def url(self, scratch: Scratch) -> str:
+        return scratch.url
 
 
 if _KIND == "blobs":

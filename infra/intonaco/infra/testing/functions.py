@@ -1,6 +1,6 @@
 """What every named function of columns must hold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -30,6 +30,23 @@ class RowFunctionContract:
     def parameters(self, function: RowFunction) -> Sequence[float]:
         """Parameters that it takes."""
         return [float(number) for number in range(max(function.parameters, 3 if function.parameters < 0 else 0))]
+
+    def test_its_check_takes_the_parameters(self, function: RowFunction, parameters: Sequence[float]) -> None:
+        if function.check is not None:
+            function.check(*parameters)
+
+    @pytest.mark.parametrize("change", [lambda n: -n, lambda n: 0.0, lambda n: np.nan, lambda n: np.inf, lambda n: 1e300 * n])
+    def test_what_its_check_lets_through_is_computed(
+        self, function: RowFunction, columns: Sequence[Column], parameters: Sequence[float], change: Callable[[float], float]
+    ) -> None:
+        changed = [change(number) for number in parameters]
+        for given in (changed, changed[::-1], [*changed[:1], *parameters[1:]]):
+            try:
+                if function.check is not None:
+                    function.check(*given)
+            except ValueError:
+                continue
+            assert function.compute(*columns, *given).shape == (len(columns[0]),)
 
     def test_gives_a_number_for_each_row(self, function: RowFunction, columns: Sequence[Column], parameters: Sequence[float]) -> None:
         found = function.compute(*columns, *parameters)

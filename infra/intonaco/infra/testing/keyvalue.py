@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from uuid import uuid4
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from intonaco.core.errors import CorruptError, DeadlineError, InvalidError
 from intonaco.infra.storage.entries import VALUE
 from intonaco.infra.storage.keyvalue import WHOLE_ENTRIES, KeyValueStore, SupportsChange, SupportsDeadline, SupportsStored
+from intonaco.infra.testing.stores import StoreContract
 
 __all__ = ["KeyValueStoreContract"]
 
@@ -40,8 +41,8 @@ def _winners(entries: Sequence[tuple[bytes, int, bytes]]) -> dict[bytes, tuple[i
     return model
 
 
-class KeyValueStoreContract:
-    """Subclass it with a fixture `store` that yields an open store; other keys may be in it.
+class KeyValueStoreContract(StoreContract):
+    """Subclass it with the fixtures `url` and `store`, which yields the store behind it, open; other keys may be in it.
 
     Where you can damage a stored entry, override `damage`.
     """
@@ -59,6 +60,20 @@ class KeyValueStoreContract:
     def damage(self, store: KeyValueStore, key: bytes) -> None:
         """Flip a bit in what is stored under the key."""
         pytest.skip(f"{type(self).__name__} does not say how an entry of its store is damaged")
+
+    @staticmethod
+    def keep(store: KeyValueStore, mark: str, number: int) -> None:
+        """An entry of its own, and one under a key that all share, whose order is the number."""
+        store.put([(key.encode(), number, _value(number)) for key in (f"{mark}/{number}", mark)])
+
+    @staticmethod
+    def kept(store: KeyValueStore, mark: str) -> list[int]:
+        """Of the entries that are there; the shared one has to be the greatest of them."""
+        found = [order for _, (order, value) in store.scan(f"{mark}/".encode()) if value == _value(order)]
+        (shared,) = store.get([mark.encode()])
+        assert shared is not None
+        assert shared[0] == max(found), "of a key that several put, the greatest order is there"
+        return found
 
     def test_a_missing_key_reads_as_none(self, store: KeyValueStore, space: bytes) -> None:
         assert store.get([space, space + b"x"]) == [None, None]
@@ -115,7 +130,17 @@ class KeyValueStoreContract:
         assert store.get([space, space + b"kept"]) == [None, (1, b"w")]
         assert store.put([(space, 1, b"again")]) == 1
 
-    @pytest.mark.parametrize("size", [0, 1, 399, 400, 401, 511, 2000])
+    def test_what_was_deleted_is_not_there_after_opening_again(
+        self, store: KeyValueStore, reopen: Callable[[], KeyValueStore], space: bytes
+    ) -> None:
+        store.put([(space, 9, b"v"), (space + b"again", 9, b"v"), (space + b"kept", 1, b"w")])
+        store.delete([space, space + b"again"])
+        store.put([(space + b"again", 1, b"lesser")])
+        store.close()
+        with reopen() as other:
+            assert other.get([space, space + b"again", space + b"kept"]) == [None, (1, b"lesser"), (1, b"w")]
+
+    @pytest.mark.parametrize("size", [0, 1, 399, 400, 401, 511, 2000, 100_000])
     def test_long_keys_that_differ_at_the_end_never_meet(self, store: KeyValueStore, space: bytes, size: int) -> None:
         keys = [space + b"k" * size + end for end in (b"", b"a", b"b", b"\x00")]
         store.put([(key, 1, b"value of %d" % number) for number, key in enumerate(keys)])
@@ -227,16 +252,20 @@ class KeyValueStoreContract:
 
     def test_a_batch_is_seen_whole_or_not_at_all(self, store: KeyValueStore, space: bytes) -> None:
         keys = [space + b"%d" % key for key in range(50)]
+        done = threading.Event()
         torn: list[object] = []
 
         def read() -> None:
-            for _ in range(50):
+            while not done.is_set():
                 seen = store.get(keys)
                 torn.extend([seen] if len(set(seen)) > 1 else [])
 
         def write() -> None:
-            for order in range(20):
-                store.put([(key, order, b"%d" % order) for key in keys])
+            try:
+                for order in range(20):
+                    store.put([(key, order, b"%d" % order) for key in keys])
+            finally:
+                done.set()
 
         _run([threading.Thread(target=read), threading.Thread(target=read), threading.Thread(target=write)])
         assert torn == []
@@ -313,9 +342,9 @@ class KeyValueStoreContract:
         with pytest.raises(CorruptError):
             store.change([space], lambda old: [b"new"])
 
-    def test_closing_twice_does_nothing(self, store: KeyValueStore) -> None:
-        store.close()
-        store.close()
+
+def _value(number: int) -> bytes:
+    return b"%d " % number * 2000
 
 
 def _run(threads: Sequence[threading.Thread]) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from intonaco.core.errors import CorruptError, InvalidError
 from intonaco.infra.storage.streams import Claimed, Stream, SupportsGroups, SupportsTopics
+from intonaco.infra.testing.stores import StoreContract
 
 __all__ = ["StreamContract", "StreamGroupsContract"]
 
@@ -21,9 +22,11 @@ _STEPS = st.lists(
     st.tuples(st.just("append"), st.lists(st.binary(max_size=4), max_size=4)) | st.tuples(st.just("trim"), st.integers(-1, 12)), max_size=12
 )
 
+_FILLING = b"x" * 10_000
 
-class StreamContract:
-    """Subclass it with a fixture `store` that yields an open stream; other topics may be in it.
+
+class StreamContract(StoreContract):
+    """Subclass it with the fixtures `url` and `store`, which yields the stream behind it, open; other topics may be in it.
 
     Where you can damage a stored record, override `damage`.
     """
@@ -41,6 +44,30 @@ class StreamContract:
     def damage(self, store: Stream, topic: str, offset: int) -> None:
         """Flip a bit in what is stored for the record."""
         pytest.skip(f"{type(self).__name__} does not say how a record of its stream is damaged")
+
+    @staticmethod
+    def keep(store: Stream, mark: str, number: int) -> None:
+        """A record of two in a topic that all share."""
+        store.append(f"contract/{mark}", [b"%d" % number, _FILLING])
+
+    @staticmethod
+    def kept(store: Stream, mark: str) -> list[int]:
+        """Of the records that are there, all from the first offset to the end."""
+        records = store.read(f"contract/{mark}", limit=10**6)
+        assert [offset for offset, _ in records] == list(range(1, store.end(f"contract/{mark}") + 1)), "offsets have no gap"
+        assert [value for _, value in records[1::2]] == [_FILLING] * (len(records) // 2), "nothing comes between what is appended together"
+        return [int(value) for _, value in records[::2]]
+
+    def test_offsets_go_on_where_they_were_after_opening_again(self, store: Stream, reopen: Callable[[], Stream], topic: str) -> None:
+        store.append(topic, [b"a", b"b", b"c"])
+        store.trim(topic, 3)
+        store.append(f"{topic}-part", [b"a", b"b", b"c"])
+        store.trim(f"{topic}-part", 2)
+        store.close()
+        with reopen() as again:
+            assert (again.read(topic), again.end(topic), again.read(f"{topic}-part")) == ([], 3, [(3, b"c")])
+            assert again.append(topic, [b"d"]) == 4
+            assert again.read(topic) == [(4, b"d")]
 
     def test_a_topic_without_records_is_empty(self, store: Stream, topic: str) -> None:
         assert store.read(topic) == []
@@ -113,7 +140,7 @@ class StreamContract:
         assert store.read(topic, after=after, limit=limit) == model[:limit]
         assert store.end(topic) == len(values)
 
-    def test_threads_that_append_lose_nothing_and_keep_their_own_order(self, store: Stream, topic: str) -> None:
+    def test_threads_that_append_lose_nothing_and_what_each_appends_stays_together(self, store: Stream, topic: str) -> None:
         ends: list[int] = []
 
         def write(mine: int) -> None:
@@ -128,6 +155,9 @@ class StreamContract:
         assert sorted(ends) == list(range(2, 161, 2))
         for mine in range(4):
             assert [value for value in records if value.startswith(b"%d " % mine)] == [b"%d %d" % (mine, number) for number in range(40)]
+        assert [value[:1] for value in records[::2]] == [value[:1] for value in records[1::2]], (
+            "no other comes between the two of one append"
+        )
 
     def test_thousands_are_appended_and_read_in_their_order(self, store: Stream, topic: str) -> None:
         values = [b"%d" % number for number in range(12_345)]
@@ -160,6 +190,24 @@ class StreamContract:
         writer.join()
         assert len(store.read(topic)) == 50
 
+    def test_what_is_appended_together_is_seen_whole_or_not_at_all(self, store: Stream, topic: str) -> None:
+        done = threading.Event()
+
+        def write() -> None:
+            try:
+                for number in range(20):
+                    store.append(topic, [b"%d" % number] * 100)
+            finally:
+                done.set()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        ends = [0]
+        while not done.is_set():
+            ends.append(store.end(topic))
+        writer.join()
+        assert {end % 100 for end in ends} == {0}
+
     def test_a_damaged_record_is_corrupt(self, store: Stream, topic: str) -> None:
         store.append(topic, [b"first", b"second", b"third"])
         self.damage(store, topic, 2)
@@ -167,10 +215,6 @@ class StreamContract:
             store.read(topic)
         assert store.read(topic, limit=1) == [(1, b"first")]
         assert store.read(topic, after=2) == [(3, b"third")]
-
-    def test_closing_twice_does_nothing(self, store: Stream) -> None:
-        store.close()
-        store.close()
 
 
 class StreamGroupsContract:

@@ -21,6 +21,7 @@ from intonaco.infra.storage.checks import InRange, NotNull
 from intonaco.infra.storage.tables import Snapshot, TableStore
 from intonaco.infra.storage.values import value_digest
 from intonaco.infra.testing.rows import tables
+from intonaco.infra.testing.stores import StoreContract
 from intonaco.infra.testing.table_batches import BatchCases
 
 __all__ = ["TableStoreContract", "same"]
@@ -60,22 +61,33 @@ def _numbers(*values: int) -> pa.Table:
     return to_arrow({"n": np.array(values, dtype=np.int64)}, Schema.of(n="int64"))
 
 
-class TableStoreContract(BatchCases):
-    """Subclass it and give the fixture `store`; also `reopen` and `damage`, if tables outlive their process."""
+class TableStoreContract(BatchCases, StoreContract):
+    """Subclass it with the fixtures `url` and `store`, which yields the store behind it, open.
+
+    Where you can damage a stored part, override `damage`.
+    """
 
     @pytest.fixture
     def store(self) -> TableStore:
         """A store without tables, closed after the test."""
         raise NotImplementedError
 
-    @pytest.fixture
-    def reopen(self) -> Callable[[], TableStore]:
-        """A function that opens the same store once more, as another process would."""
-        return pytest.skip("this store cannot be opened again")
-
     def damage(self, store: TableStore, name: str) -> None:
         """Change one bit of the stored part `name`."""
         pytest.skip("this store cannot be damaged from outside")
+
+    @staticmethod
+    def keep(store: TableStore, mark: str, number: int) -> None:
+        """A commit of two rows to a table that all share."""
+        store.write(f"contract/{mark}", _numbers(number, -1))
+
+    @staticmethod
+    def kept(store: TableStore, mark: str) -> list[int]:
+        """Of the rows of the newest version, whose number is that of its commits."""
+        snapshot = store.snapshot(f"contract/{mark}")
+        rows: list[int] = store.read(snapshot)["n"].to_pylist()
+        assert rows[1::2] == [-1] * (snapshot.version + 1), "each commit is whole, and makes one version"
+        return rows[::2]
 
     def test_rows_come_back_in_the_order_in_which_they_were_written(self, store: TableStore) -> None:
         first = store.write("default/t", _numbers(3, 1))

@@ -17,6 +17,7 @@ from intonaco.ext.s3.listing import abort, interrupted, objects, remove
 from intonaco.ext.s3.probe import probe
 from intonaco.ext.s3.uploads import MOST_BYTES, Found, look, refresh, send
 from intonaco.infra.storage.blobs import BlobStatus, BlobStore, check_blob_name, check_blob_prefix
+from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.store import as_url
 
 __all__ = ["S3BlobStore"]
@@ -48,6 +49,9 @@ class S3BlobStore(BlobStore):
             connection.close()
             raise
         return cls(connection)
+
+    def lacks(self) -> dict[Guarantee, str]:
+        return {}
 
     def close(self) -> None:
         self.connection.close()

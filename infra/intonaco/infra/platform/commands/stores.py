@@ -29,16 +29,16 @@ _TRIED_BY = {
     "the greater order wins": ("greater", "same_rule_decides", "outcome_is_the_same"),
     "own writes are read at once": ("read_back_at_once",),
     "exclusive create": ("written_once", "one_wins"),
-    "in order without gaps": ("offsets_count", "has_no_gap", "keep_their_own_order"),
+    "in order without gaps": ("offsets_count", "has_no_gap", "stays_together"),
     "whole or not at all": (
         "whole_or_not_at_all",
         "stores_nothing",
         "seen_alone",
         "with_its_batch",
         "leaves_the_previous_state",
-        "leaves_nothing",
+        "leaves_nothing",  # by a failed check, by a full disk
     ),
-    "no lost updates": ("holds_until_it_commits", "appends_of_two_threads"),
+    "no lost updates": ("holds_until_it_commits", "appends_of_two_threads", "write_at_once"),
     "snapshots": ("see_one_state", "old_version_stays", "sees_whole_versions"),
     "damage is found": ("damaged",),
 }
