@@ -78,8 +78,11 @@ def test_what_breaks_a_reader_is_refused_unless_it_is_forced(ask: Ask, root: Pat
     steps = {step["name"]: step for step in planned["steps"]}
     assert steps["delays"]["breaks"] == ["set:default/lateness@1 reads line"]
     assert (steps["lateness"]["action"], planned["counts"]["gone"]) == ("gone", 1)
+    assert planned["next"].startswith("keep what is read")
     code, refused = ask("features", "apply")
     assert (code, refused["error"]["code"]) == (6, "RefusedError")
+    assert refused["error"]["hint"] == planned["next"]
+    assert "apply --force" in planned["next"]
     assert "set:default/lateness@1 reads line" in refused["error"]["message"]
     assert [step["version"] for step in ask("features", "plan")[1]["steps"] if step["name"] == "delays"] == [2]
     assert ask("features", "apply", "--force")[0] == 0
@@ -142,12 +145,63 @@ def test_the_past_is_read_offline(ask: Ask, stored: None) -> None:
         ('{"stop": "a", "platform": 1e400}', "platform"),
         ('{"stop": "a", "platform": 1, "rain": NaN}', "rain"),
         ('{"stop": ["a"], "platform": 1}', "stop"),
-        ('{"stop": "a"', "body"),
+        ('{"stop": "a"', "keys"),
     ],
 )
 def test_a_key_that_is_unknown_missing_or_of_another_type_is_named(ask: Ask, applied: None, keys: str, field: str) -> None:
     code, answer = ask("features", "get", "lateness", "--keys", keys)
     assert (code, answer["error"]["code"], answer["error"]["field"]) == (2, "SchemaError", field)
+    assert answer["error"]["hint"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message", "hint"),
+    [
+        ("[]", "no keys to read features of", '[{"stop": "...", "platform": 1}]'),
+        (
+            '[{"stop": "a", "platform": 1}, {"stop": 7, "platform": 1}]',
+            "row 1: key 'stop' of view 'delays' is 7, expected str or null",
+            'in quotes: "7"',
+        ),
+        ('{"stop": "a", "platform": "1"}', "row 0: key 'platform' of view 'delays' is \"1\", expected int64", "whole number: 1"),
+        ('{"stop": "a", "platform": 1.5}', "is 1.5, expected int64", "whole number"),
+        ('{"stop": ["a", "b"], "platform": 1}', "expected str", "a list of objects"),
+        ('{"stop": "a"}', "row 0 lacks the key 'platform' of view 'delays' (int64)", "write null"),
+        ('{"stop": "a", "platform": 1, "rain": "a lot"}', "row 0: column 'rain' is \"a lot\", expected float64", "without quotes"),
+        ("stop=a", "--keys is not JSON", "@FILE"),
+        ("null", "--keys is None, expected an object", "@FILE"),
+        ("definitions.py", "--keys is not JSON", "@definitions.py reads the file"),
+        ("@nowhere.json", "--keys names the file 'nowhere.json', which cannot be read", "@FILE"),
+    ],
+)
+def test_what_is_wrong_with_keys_is_told_with_row_key_value_and_cure(
+    ask: Ask, root: Path, monkeypatch: pytest.MonkeyPatch, applied: None, keys: str, message: str, hint: str
+) -> None:
+    monkeypatch.chdir(root)
+    code, answer = ask("features", "get", "lateness", "--keys", keys)
+    assert (code, message in answer["error"]["message"], hint in answer["error"]["hint"]) == (2, True, True), answer["error"]
+
+
+def test_keys_are_read_from_a_file(ask: Ask, root: Path, stored: None) -> None:
+    (root / "keys.json").write_text(json.dumps(ROWS))
+    code, answer = ask("features", "get", "lateness", "--keys", f"@{root / 'keys.json'}")
+    assert (code, len(answer["rows"])) == (0, 3)
+
+
+def test_a_view_that_is_read_as_a_set_is_told_with_the_sets_of_it(ask: Ask, applied: None) -> None:
+    code, answer = ask("features", "get", "delays", "--keys", json.dumps(ROWS[0]))
+    assert (code, answer["error"]["field"]) == (2, "delays")
+    assert "is a view, which is read through a set" in answer["error"]["message"]
+    assert answer["error"]["hint"] == "read one of the sets that use it: lateness"
+
+
+def test_an_older_version_is_fed_and_read_by_its_number(ask: Ask, root: Path, applied: None) -> None:
+    (root / "definitions.py").write_text(DEFINITIONS.replace('over="1h")', 'over="2h")').replace("late_mean_1h", "late_mean_2h"))
+    assert ask("features", "apply")[0] == 0
+    code, told = ask("features", "materialize", "delays@1", "--until", "2024-01-01T01:00:00Z")
+    assert (code, [(each["view"], each["version"]) for each in told["views"]]) == (0, [("delays", 1)])
+    read = ("features", "get", "lateness@1", "--keys", json.dumps(ROWS[0]), "--at", "2024-01-01T01:00:00Z")
+    assert ask(*read)[1]["rows"][0]["features"]["late_mean_1h"]["value"] == 3.0
 
 
 def test_keys_come_from_a_file_too(ask: Ask, stored: None, root: Path) -> None:

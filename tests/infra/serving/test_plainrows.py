@@ -101,5 +101,5 @@ def test_text_that_holds_no_rows_is_refused(text: str) -> None:
 def test_rows_are_read_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "rows.json").write_text('[{"km": 1}]')
     assert rows_of_text(f"@{tmp_path / 'rows.json'}") == [{"km": 1}]
-    with pytest.raises(InvalidError, match="there is no file"):
+    with pytest.raises(InvalidError, match="cannot be read"):
         rows_of_text(f"@{tmp_path}")

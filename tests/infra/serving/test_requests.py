@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import Field, Schema
+from intonaco.infra.serving.plainrows import columns_of_rows
 from intonaco.infra.serving.requests import RequestDecoder, microseconds
 
 INPUTS = Schema(
@@ -180,6 +181,20 @@ def test_floats_come_in_exactly(values: list[float | None]) -> None:
     tensor = {"name": "a", "shape": [len(values)], "datatype": "FP64", "data": values}
     column = decoder.tensors[0].column(decoder.decode(json.dumps({"inputs": [tensor]}).encode()).data[0])
     assert [None if value != value else value for value in column.tolist()] == values  # type: ignore[union-attr]
+
+
+@given(st.integers(min_value=-(2**80), max_value=2**80))
+def test_a_whole_number_comes_into_a_float_exactly_or_is_refused(value: int) -> None:
+    decoder = RequestDecoder.of(Schema.of(a="float64?"))
+    body = json.dumps({"inputs": [{"name": "a", "shape": [2], "datatype": "FP64", "data": [None, value]}]}).encode()
+    if int(float(value)) == value:
+        assert decoder.decode(body).data[0] == [None, float(value)]
+        return
+    with pytest.raises(SchemaError, match=f"row 1: input 'a' is {value}, which float64 cannot hold exactly") as caught:
+        decoder.decode(body)
+    assert (caught.value.field, "with a point" in caught.value.hint) == ("a", True)
+    with pytest.raises(SchemaError, match="cannot hold exactly"):
+        columns_of_rows(Schema.of(a="float64?"), [{"a": value}])
 
 
 @pytest.mark.parametrize(("at", "expected"), [(0, 0), (-5, -5), ("1970-01-01T00:00:01Z", 10**6), ("1970-01-01T01:00:00+01:00", 0)])

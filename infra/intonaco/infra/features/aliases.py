@@ -9,7 +9,7 @@ from intonaco.core.references import check_name
 from intonaco.infra.features.tables import ALIASES
 from intonaco.infra.storage.seals import seal, verify
 
-__all__ = ["aliases_of", "check_alias", "move_alias"]
+__all__ = ["aliases_of", "check_alias", "move_alias", "named_by_aliases"]
 
 
 def check_alias(alias: str) -> str:
@@ -22,12 +22,17 @@ def check_alias(alias: str) -> str:
 
 def aliases_of(connection: sql.Connection, project: str, kind: str, name: str) -> dict[str, int]:
     """What the last move of each alias says."""
-    query = sql.select(ALIASES).where(ALIASES.c.project == project, ALIASES.c.kind == kind, ALIASES.c.name == name)
-    last: dict[str, int] = {}
-    for row in connection.execute(query.order_by(ALIASES.c.alias, ALIASES.c.move)).mappings():
+    return {alias: version for (_, alias), version in named_by_aliases(connection, project, kind, ALIASES.c.name == name).items()}
+
+
+def named_by_aliases(connection: sql.Connection, project: str, kind: str, *of: sql.ColumnElement[bool]) -> dict[tuple[str, str], int]:
+    """The versions of all definitions of a kind that have aliases, by name and alias."""
+    query = sql.select(ALIASES).where(ALIASES.c.project == project, ALIASES.c.kind == kind, *of)
+    last: dict[tuple[str, str], int] = {}
+    for row in connection.execute(query.order_by(ALIASES.c.name, ALIASES.c.alias, ALIASES.c.move)).mappings():
         verify(row, where="an alias of a feature definition")
-        last[row["alias"]] = row["version"]
-    return {alias: version for alias, version in last.items() if version}
+        last[row["name"], row["alias"]] = row["version"]
+    return {each: version for each, version in last.items() if version}
 
 
 def move_alias(connection: sql.Connection, project: str, kind: str, name: str, alias: str, version: int, by: str) -> None:

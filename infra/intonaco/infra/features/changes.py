@@ -152,7 +152,7 @@ def refuse_breaks(steps: Iterable[Step]) -> None:
             more = f", and {len(step.breaks) - 1} more" if len(step.breaks) > 1 else ""
             raise RefusedError(
                 f"{step.kind} {step.name!r} would break who reads it: {step.breaks[0]}{more}",
-                hint="keep the feature, or apply with force: they stay on the version before, which is then to be fed by its number",
+                hint="keep the feature, name the changed view anew, or apply(..., force=True): readers stay on the version before",
                 field=step.name,
             )
 

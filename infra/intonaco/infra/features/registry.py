@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from intonaco.core.errors import MissingError
 from intonaco.core.references import Reference
 from intonaco.core.schema import suggestion
-from intonaco.infra.features.aliases import aliases_of, check_alias, move_alias
+from intonaco.infra.features.aliases import aliases_of, check_alias, move_alias, named_by_aliases
 from intonaco.infra.features.applied import Applied, Recorded, newest, versions_by_meaning
 from intonaco.infra.features.changes import Changes, expanded, refuse_breaks
 from intonaco.infra.features.meaning import Definition, digest, kind_of
@@ -61,7 +61,11 @@ class Registry:
         return steps
 
     def find(self, kind: str, name: str, version: int | str | None = None) -> Applied | None:
-        """A version of a definition, by number or alias, or the newest; None if there is none."""
+        """A version of a definition, by number or alias, or the newest; None if there is none.
+
+        `name` may hold it: `eta@3`, or an alias as in `eta@stable`.
+        """
+        name, version = _versioned(name, version)
         with self.catalog.read() as connection:
             number = aliases_of(connection, self.project, kind, name).get(version, 0) if isinstance(version, str) else version
             if number is None:
@@ -72,19 +76,18 @@ class Registry:
             return None if row is None else Recorded.of(row).read()
 
     def get(self, kind: str, name: str, version: int | str | None = None) -> Applied:
-        """A version of a definition, or the newest; MissingError if there is none.
-
-        `name` may hold it: `eta@3`, or an alias as in `eta@stable`.
-        """
-        bare, _, given = name.partition("@")
-        wanted: int | str | None = version if not given else int(given) if given.isdigit() else given
+        """As `find`; MissingError if there is none."""
+        bare, wanted = _versioned(name, version)
         found = self.find(kind, bare, wanted)
         if found is None:
             with self.catalog.read() as connection:
                 known = connection.scalars(sql.select(DEFINITIONS.c.name).where(*self._of(kind)).distinct()).all()
                 text = bare if wanted is None else f"{bare}@{wanted}"
                 hint = suggestion(bare, known) if bare not in known else self._versions(connection, kind, bare)
-                raise MissingError(f"no feature {kind} {text!r} in project {self.project!r}", hint=hint, field=bare)
+            fault = f"no feature {kind} {text!r} in project {self.project!r}"
+            if kind == "set" and bare not in known and self.find("view", bare) is not None:
+                fault, hint = f"{fault}: {bare!r} is a view, which is read through a set", self._sets_of(bare)
+            raise MissingError(fault, hint=hint, field=bare)
         return found
 
     def search(self, text: str = "", *, kind: str = "", tag: str = "", owner: str = "", used_by: str = "") -> list[Applied]:
@@ -123,6 +126,17 @@ class Registry:
         """The aliases of a definition and the versions that they name."""
         with self.catalog.read() as connection:
             return aliases_of(connection, self.project, kind, name)
+
+    def references(self, kind: str) -> dict[str, tuple[str, int]]:
+        """All that names a definition of a kind (`eta`, `eta@3`, `eta@stable`), each with name and version."""
+        query = sql.select(DEFINITIONS.c.name, DEFINITIONS.c.version).where(*self._of(kind))
+        with self.catalog.read() as connection:
+            versions = [(name, version) for name, version in connection.execute(query.order_by(*query.selected_columns))]
+            aliases = named_by_aliases(connection, self.project, kind)
+        numbered = {f"{name}@{version}": (name, version) for name, version in versions}
+        named = {f"{name}@{alias}": (name, version) for (name, alias), version in aliases.items()}
+        bare = {name: (name, version) for name, version in versions}  # of each name the last, which is the newest
+        return {**bare, **numbered, **named}
 
     def version_of(self, view: FeatureView) -> int:
         """The version under which a view of this meaning is applied.
@@ -170,6 +184,12 @@ class Registry:
         aliases = ", ".join(aliases_of(connection, self.project, kind, name)) or "none"
         return f"its versions are 1 to {last}, its aliases: {aliases}"
 
+    def _sets_of(self, view: str) -> str:
+        """The sets through which a view is read, as a hint."""
+        sets = [each.reference for each in self.uses(view) if each.reference.startswith("set:")]
+        names = ", ".join(Reference.parse(each).name for each in sets)
+        return f"read one of the sets that use it: {names}" if sets else f"apply a set of it: FeatureSet(name=..., features=[{view}])"
+
     def _used_by(self, connection: sql.Connection, reader: str) -> set[tuple[str, str]]:
         """Kinds and names of the definitions that a set or a model stands on."""
         reference = Reference.parse(reader, project=self.project)
@@ -195,6 +215,11 @@ class Registry:
             self.catalog.record_change(connection, TOPIC, f"{step.kind}:{self.project}/{step.name}@{step.version}")
         if rows:
             connection.execute(DEFINITIONS.insert(), rows)
+
+
+def _versioned(name: str, version: int | str | None) -> tuple[str, int | str | None]:
+    bare, _, given = name.partition("@")
+    return bare, version if not given else int(given) if given.isdigit() else given
 
 
 def tags_of(definition: Definition) -> set[str]:

@@ -57,11 +57,6 @@ class AppliedFeatures:
         uses = [evolve(use, view=stored[use.view.name][0]) for use in found.features]
         return ReadPlan.compile(evolve(found, features=uses), self.project, {view.name: version for view, version in stored.values()})
 
-    def read_plans(self) -> list[ReadPlan]:
-        """The plans of all applied sets, each in its newest version, by name."""
-        sets = [each.definition for each in self.registry.search(kind="set")]
-        return [self.read_plan(each) for each in sets if isinstance(each, FeatureSet)]
-
     def feature_set(self, given: FeatureSet | str) -> FeatureSet:
         """The set itself, or the newest applied one of this name."""
         if isinstance(given, FeatureSet):
@@ -77,7 +72,7 @@ class AppliedFeatures:
         return found
 
     def views(self, given: FeatureView | FeatureSet | str, version: int | None = None) -> list[tuple[FeatureView, int]]:
-        """Views and their versions; a name is that of a view, or else of a set."""
+        """Views and their versions; a name is that of a view, or else of a set, and may hold a version or an alias: `eta@3`."""
         if isinstance(given, str) and (found := self.registry.find("view", given, version)) is not None:
             assert isinstance(found.definition, FeatureView)
             return [self.registry.stored(found.definition, found.version)]

@@ -6,11 +6,12 @@ from typing import Any
 
 from attrs import define, field
 
-from intonaco.core.errors import CorruptError, InvalidError
+from intonaco.core.errors import CorruptError
 from intonaco.infra.compute.timeline import NEVER
 from intonaco.infra.features.keys import room_prefix, view_prefix
 from intonaco.infra.features.layout import Aggregate, Kept
 from intonaco.infra.features.openentry import OpenEntry
+from intonaco.infra.features.past import PastError
 from intonaco.infra.features.plan import Output, ReadPlan, ViewPlan
 from intonaco.infra.features.resultvalues import of_code, result_of
 from intonaco.infra.features.shape import HEADER, LATEST, NEWEST, TAG, WORDS, Shape
@@ -68,7 +69,7 @@ class ViewReader:
         ------
         CorruptError
             The entry is of another format or layout.
-        InvalidError
+        PastError
             The moment lies before the newest event.
         """
         words = memoryview(entry)[: len(entry) & ~7].cast("q")
@@ -82,11 +83,7 @@ class ViewReader:
         return self._between(entry, words, before)
 
     def _refuse(self, at_us: int, latest: int) -> None:
-        raise InvalidError(
-            f"feature view {self.plan.view!r} knows events up to {latest} and cannot be read online as of {at_us}",
-            hint="read the past offline: --offline",
-            field="at",
-        )
+        raise PastError.of(self.plan.view, "knows events up to", latest, at_us)
 
     def _after(self, entry: bytes, words: memoryview, before: int) -> list[Any]:
         """All events are usable: results, as far as their windows still are as they were."""

@@ -7,8 +7,8 @@ import sqlalchemy as sql
 from attrs import frozen
 from numpy.typing import NDArray
 
-from intonaco.core.errors import InvalidError
 from intonaco.infra.compute.timeline import NEVER
+from intonaco.infra.features.past import PastError
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.tables import PROGRESS
 from intonaco.infra.storage.catalog import Catalog
@@ -24,15 +24,10 @@ class Watermark:
     view: str = ""
 
     def check(self, at_us: NDArray[np.int64]) -> None:
-        """Raise InvalidError if one of these moments lies before it."""
+        """Raise PastError if one of these moments lies before it."""
         earliest = int(at_us.min()) if len(at_us) else self.until_us
         if earliest < self.until_us:
-            until, at = (np.datetime64(each, "us") for each in (self.until_us, earliest))
-            raise InvalidError(
-                f"feature view {self.view!r} is materialized until {until}Z and cannot be read online as of {at}Z",
-                hint="read the past offline: --offline",
-                field="at",
-            )
+            raise PastError.of(self.view, "is materialized until", self.until_us, earliest)
 
 
 @frozen

@@ -3,14 +3,17 @@
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
 import click
 from attrs import field, frozen
 
-__all__ = ["Answer", "answering", "plain", "say"]
+from intonaco.core.errors import IntonacoError
+
+__all__ = ["Answer", "answering", "hinted", "plain", "say"]
 
 
 @frozen(kw_only=True)
@@ -58,6 +61,16 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
+@contextmanager
+def hinted(kind: type[IntonacoError], hint: str) -> Iterator[None]:
+    """Errors of this kind with a hint in the words of the command line, in place of Python's."""
+    try:
+        yield
+    except kind as error:
+        error.hint = hint
+        raise
+
+
 def plain(value: Any) -> Any:
     """A value as JSON can hold it: NaN and the infinities become null, foreign numbers become Python's."""
     if isinstance(value, Mapping):
@@ -103,8 +116,12 @@ def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = _number(value) if isinstance(value, float) else str(value)
     return _printable(text).replace("\n", "\N{REPLACEMENT CHARACTER}")
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:,.0f}" if 10_000 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def _printable(text: str) -> str:

@@ -7,7 +7,7 @@ that of `intonaco features get --json`.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
@@ -17,6 +17,7 @@ from attrs import define, field
 
 from intonaco.core.errors import DeadlineError, UnavailableError
 from intonaco.infra.features.answer import Answer
+from intonaco.infra.features.past import PastError
 from intonaco.infra.features.reader import OnlineReader
 from intonaco.infra.features.readlog import ReadLog
 from intonaco.infra.features.store import FeatureStore
@@ -34,36 +35,59 @@ _LOG = logging.getLogger(__name__)
 _ENCODER = msgspec.json.Encoder()
 #: Of the time that a request has, for the way back.
 _WAY_BACK_S = 0.02
+#: What to do about a moment of the past, in the words of a request.
+_PAST = 'the past is read from the tables of events: "offline": true'
+
+
+@define(eq=False)
+class _Set:
+    """A version of a set, compiled."""
+
+    reader: OnlineReader
+    decoder: FeatureDecoder
+    watermark: Watermark
 
 
 @define(eq=False)
 class FeatureDesk:
-    """The sets of a project, ready to be read; online from one thread, offline from another, so that no scan holds up a read."""
+    """The sets of a project, ready to be read; online from one thread, offline from another, so that no scan holds up a read.
+
+    Parameters
+    ----------
+    names
+        Numbers of frames to what a set is asked for by (`eta`, `eta@3`, `eta@stable`), with its name and version.
+    """
 
     store: FeatureStore
-    readers: dict[int, OnlineReader] = field(repr=False)
-    _decoders: dict[int, FeatureDecoder] = field(init=False, repr=False)
+    names: Mapping[int, tuple[str, tuple[str, int]]] = field(repr=False)
+    _sets: dict[tuple[str, int], "_Set"] = field(factory=dict, init=False, repr=False)
     _aside: ThreadPoolExecutor = field(factory=lambda: ThreadPoolExecutor(1, "offline"), init=False, repr=False)
     _sending: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
     _log: ReadLog | None = field(init=False, repr=False)
-    _watermarks: dict[int, Watermark] = field(init=False, repr=False)
+    _watermarks: Watermarks | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._watermarks = dict.fromkeys(self.readers, Watermark())
-        self.follow()
         self._log = self.store.read_log
-        self._decoders = {number: FeatureDecoder.of(reader.plan) for number, reader in self.readers.items()}
 
     @classmethod
     def open(cls, store: FeatureStore) -> Self:
-        """Compile the plans of all sets that are applied."""
-        plans = store.read_plans()
-        return cls(store, {number: open_reader(store.workspace, plan) for number, plan in enumerate(plans, 1)})
+        """Compile all sets in their newest version and those that aliases name; an older one is when it is first asked for."""
+        desk = cls(store, dict(enumerate(store.registry.references("set").items(), 1)))
+        for number, (name, _) in desk.names.items():
+            if not name.partition("@")[2].isdigit():
+                desk._set(number)
+        desk.follow()
+        return desk
 
     @property
     def paths(self) -> dict[str, int]:
-        """The path of each set, with the number that its frames carry."""
-        return {f"/features/{reader.plan.name}:get": number for number, reader in self.readers.items()}
+        """The path of each set, and of each version and alias of it, with the number that its frames carry."""
+        return {f"/features/{name}:get": number for number, (name, _) in self.names.items()}
+
+    @property
+    def readers(self) -> list[OnlineReader]:
+        """The readers of the sets that are compiled."""
+        return [each.reader for each in self._sets.values()]
 
     def follow(self) -> None:
         """Look how far views are materialized by now; while the catalog does not answer, what was last known holds."""
@@ -72,12 +96,14 @@ class FeatureDesk:
         except UnavailableError as error:
             _LOG.warning("the catalog does not answer: %s", error)
         else:
-            self._watermarks = {number: found.newest(reader.plan) for number, reader in self.readers.items()}
+            self._watermarks = found
+            for each in list(self._sets.values()):
+                each.watermark = found.newest(each.reader.plan)
 
     def answer(self, frame: Frame, send: Send) -> None:
         """Send the answer, at once or, of the past, when it is there."""
         try:
-            asked = self._decoders[frame.version].decode(frame.body)
+            asked = self._set(frame.version).decoder.decode(frame.body)
             if not asked.offline:
                 self._send(frame, send, lambda: self._online(frame, asked))
                 return
@@ -96,6 +122,15 @@ class FeatureDesk:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    def _set(self, number: int) -> "_Set":
+        name, version = self.names[number][1]
+        found = self._sets.get((name, version))
+        if found is None:
+            reader = open_reader(self.store.workspace, self.store.read_plan(f"{name}@{version}"))
+            mark = Watermark() if self._watermarks is None else self._watermarks.newest(reader.plan)
+            found = self._sets[name, version] = _Set(reader, FeatureDecoder.of(reader.plan), mark)
+        return found
+
     def _send(self, frame: Frame, send: Send, read: Callable[[], bytes]) -> None:
         try:
             body = read()
@@ -110,17 +145,21 @@ class FeatureDesk:
 
     def _online(self, frame: Frame, asked: FeatureRequest) -> bytes:
         left_s = min(_left_s(frame), self.store.workspace.settings.serving.features_s)
-        reader = self.readers[frame.version]
-        self._watermarks[frame.version].check(asked.moments)
-        answer = reader.read(asked.columns, asked.moments, deadline_s=left_s)
+        found = self._set(frame.version)
+        try:
+            found.watermark.check(asked.moments)
+            answer = found.reader.read(asked.columns, asked.moments, deadline_s=left_s)
+        except PastError as error:
+            error.hint = _PAST
+            raise
         if self._log is not None and not answer.degraded:
-            self._log.offer(reader.plan, asked.columns, asked.moments, answer)
-        return _encoded(reader.plan.name, asked, answer)
+            self._log.offer(found.reader.plan, asked.columns, asked.moments, answer)
+        return _encoded(self.names[frame.version][0], asked, answer)
 
     def _offline(self, frame: Frame, asked: FeatureRequest) -> bytes:
         _left_s(frame)
-        plan = self.readers[frame.version].plan
-        return _encoded(plan.name, asked, self.store.read_offline(plan.name, asked.columns, asked.moments))
+        name, (own, version) = self.names[frame.version]
+        return _encoded(name, asked, self.store.read_offline(f"{own}@{version}", asked.columns, asked.moments))
 
 
 def _left_s(frame: Frame) -> float:

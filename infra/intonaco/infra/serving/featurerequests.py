@@ -1,6 +1,5 @@
 """Requests for features: bodies decoded strictly, in one pass where nothing is wrong with them."""
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from intonaco.core.columns import Column
 from intonaco.core.errors import SchemaError
 from intonaco.infra.features.plan import ReadPlan
-from intonaco.infra.serving.featurerows import key_columns
+from intonaco.infra.serving.featurerows import example_keys, key_columns
 from intonaco.infra.serving.requests import microseconds
 from intonaco.infra.serving.strictjson import parse
 from intonaco.infra.serving.tensors import Tensor
@@ -22,8 +21,6 @@ from intonaco.infra.serving.tensors import Tensor
 __all__ = ["FeatureDecoder", "FeatureRequest"]
 
 _KEYS = ("keys", "at", "offline")
-#: A whole number of 16 digits or more, outside of a text and of a fraction, that is no moment.
-_LONG = re.compile(rb'(?<!"at":)(?<!"at": )(?<![\d."])\d{16,}(?![\d."])')
 
 
 @frozen(eq=False)
@@ -77,8 +74,6 @@ class FeatureDecoder:
         SchemaError
             It is not a request for this set; the message and `field` name what is wrong.
         """
-        if _LONG.search(body):
-            return self._slowly(body)  # a float may not hold such a whole number exactly, and would be rounded without a word
         try:
             wire = self.decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -104,19 +99,24 @@ class FeatureDecoder:
         given = parse(body)
         if not isinstance(given, dict) or "keys" not in given or set(given) - set(_KEYS):
             wrong = next((name for name in given if name not in _KEYS), "keys") if isinstance(given, dict) else "keys"
-            raise SchemaError("the body is an object of keys, at and offline", hint='{"keys": [{"origin": "JFK"}]}', field=wrong[:100])
+            raise SchemaError("the body is an object of keys, at and offline", hint=self._example(), field=wrong[:100])
         offline = given.get("offline", False)
         if not isinstance(offline, bool):
-            raise SchemaError(f"offline is {offline!r:.40}, expected true or false", field="offline")
-        at_us, rows = _moment(given.get("at")), _rows(given["keys"])
+            raise SchemaError(f"offline is {offline!r:.40}, expected true or false", hint="without quotes", field="offline")
+        rows = given["keys"] if isinstance(given["keys"], list) else [given["keys"]]
+        for number, row in enumerate(rows):
+            if not isinstance(row, dict):
+                raise SchemaError(f"row {number} of keys is {row!r:.60}, expected an object", hint=self._example(), field="keys")
+        at_us = _moment(given.get("at"))
         return FeatureRequest(rows, key_columns(self.plan, rows), at_us, offline)
+
+    def _example(self) -> str:
+        return f'{{"keys": [{example_keys(self.plan)}]}}'
 
 
 def _member(place: int, tensor: Tensor, *, required: bool) -> Any:
     return (
-        (f"input_{place}", tensor.element)
-        if required or not tensor.field.nullable
-        else (f"input_{place}", tensor.element | UnsetType, UNSET)
+        (f"input_{place}", tensor.quick) if required or not tensor.field.nullable else (f"input_{place}", tensor.quick | UnsetType, UNSET)
     )
 
 
@@ -133,11 +133,4 @@ def _colons(wire: Any) -> int:
 
 
 def _moment(at: int | str | None) -> int:
-    return time.time_ns() // 1000 if at is None else microseconds(at)
-
-
-def _rows(keys: Any) -> list[dict[str, Any]]:
-    rows = keys if isinstance(keys, list) else [keys]
-    if not rows or not all(isinstance(row, dict) for row in rows):
-        raise SchemaError("keys is an object, or a list of at least one", hint='[{"origin": "JFK"}]', field="keys")
-    return rows
+    return time.time_ns() // 1000 if at is None else microseconds(at, "at")

@@ -48,7 +48,7 @@ def run(job: FeatureJob, frames: socket.socket, control: socket.socket) -> None:
     ):
         threading.Thread(target=_follow, args=(desk,), name="watermarks", daemon=True).start()
         settle_memory()
-        watch(desk.readers.values(), control)
+        watch(desk.readers, control)
         send(control, Ready("", [], paths=desk.paths))
         received, buffer = RequestFrames(), memoryview(bytearray(_RECEIVE_BYTES))
         while size := frames.recv_into(buffer):

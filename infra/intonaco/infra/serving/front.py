@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from attrs import define, field
 
+from intonaco.core.schema import suggestion
 from intonaco.infra.serving.answers import encode_error
 from intonaco.infra.serving.channel import ANY_VERSION
 from intonaco.infra.serving.guard import Guard
@@ -25,6 +26,7 @@ _JSON = (b"content-type", b"application/json")
 _TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 SERVER: Final = {"name": "intonaco", "version": "0.1.0", "extensions": []}
 _SERVER = msgspec.json.encode(SERVER)
+_FEATURES = "/features/"
 _OPEN_PATHS = frozenset({"/v2/health/live", "/v2/health/ready"})
 _RETRY = (b"retry-after", b"1")
 _CLOSE = (b"connection", b"close")
@@ -66,6 +68,8 @@ class FrontEnd:
 
     def unknown(self, path: str) -> Told:
         """The refusal of a path under which there is nothing."""
+        if path.startswith(_FEATURES):
+            return 404, encode_error(f"no feature set is served under {path[:200]!r}", code="not_found", hint=self._set_meant(path))
         return 404, encode_error(f"nothing is served under {path[:200]!r}", code="not_found", hint=self._known())
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -194,6 +198,14 @@ class FrontEnd:
             return 503, encode_error(f"not ready: {'; '.join(waiting)}", code="not_ready")
         degraded = [f"{line.name!r}: {line.degraded}" for line in self.lines.values() if line.degraded]
         return (503, encode_error(f"degraded: {'; '.join(degraded)}", code="degraded")) if degraded else (200, b'{"ready":true}')
+
+    def _set_meant(self, path: str) -> str:
+        known = [path for line in self.lines.values() for path in line.paths]
+        bare = path.partition("@")[0].removesuffix(":get")
+        versions = [each for each in known if each.startswith(f"{bare}@") or each == f"{bare}:get"]
+        others = suggestion(f"{bare}:get", [each for each in known if "@" not in each])
+        meant = f"known: {', '.join(sorted(versions)[:20])}" if versions else others
+        return f"{meant}; POST, and a view is read through a set that uses it"
 
     def _known(self) -> str:
         models = [name for name, line in self.lines.items() if not line.paths]

@@ -12,7 +12,8 @@ from msgspec import UNSET, Struct, UnsetType
 
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import Schema, suggestion
-from intonaco.infra.serving.strictjson import NOT_FINITE, parse
+from intonaco.infra.serving.misfits import check_value, has_inexact
+from intonaco.infra.serving.strictjson import parse
 from intonaco.infra.serving.tensors import Tensor
 
 __all__ = ["Request", "RequestDecoder", "microseconds"]
@@ -163,8 +164,7 @@ class RequestDecoder:
         if given["datatype"] != tensor.datatype:
             raise SchemaError(f"input {name!r} has the datatype {_shown(given['datatype'])}, expected {tensor.datatype}", field=name)
         shape = _convert(given["shape"], _Shape, name)
-        data = _convert(_flat(given["data"], shape, tensor), list[tensor.element], name)  # type: ignore[name-defined]
-        return kind(shape=shape, datatype=tensor.datatype, data=data)
+        return kind(shape=shape, datatype=tensor.datatype, data=_held(_flat(given["data"], shape, tensor), tensor))
 
 
 class _Wire:
@@ -179,7 +179,7 @@ class _Wire:
 
 def _kind(tensor: Tensor) -> type[Struct]:
     """The type of one input's JSON object; its name is the tag that tells it from the others."""
-    fields: list[tuple[str, Any]] = [("shape", _Shape), ("datatype", Literal[tensor.datatype]), ("data", list[tensor.element])]  # type: ignore[name-defined]
+    fields: list[tuple[str, Any]] = [("shape", _Shape), ("datatype", Literal[tensor.datatype]), ("data", list[tensor.quick])]  # type: ignore[name-defined]
     return msgspec.defstruct("Input", fields, tag_field="name", tag=tensor.field.name, gc=False)
 
 
@@ -221,16 +221,24 @@ def _flat(data: Any, shape: _Shape, tensor: Tensor) -> Any:
         if not all(isinstance(each, list) and len(each) == length for each in data):
             raise SchemaError(f"input {name!r} holds nested data that does not fit its shape {shape}", field=name)
         data = [value for each in data for value in each]
-    if isinstance(data, list):
-        for value in data:
-            if value is NOT_FINITE or (value is None and not tensor.field.nullable):
-                what = "null" if value is None else "NaN, Infinity or a number beyond 64 bits"
-                raise SchemaError(f"input {name!r} holds {what}, which it may not", hint=_missing_hint(tensor), field=name)
     return data
 
 
-def _missing_hint(tensor: Tensor) -> str:
-    return "write null for a missing value" if tensor.field.nullable else "this input may not be missing"
+def _held(data: Any, tensor: Tensor) -> list[Any]:
+    """The values in the type of the tensor; SchemaError for the first that is none, with its row."""
+    name = tensor.field.name
+    if not isinstance(data, list):
+        raise SchemaError(f"the data of input {name!r} is {_shown(data)}, expected a list", hint='"data": [1, 2]', field=name)
+    try:
+        held: list[Any] = msgspec.convert(data, list[tensor.element], strict=True)  # type: ignore[name-defined]
+        if not has_inexact(tensor, data):
+            return held
+    except msgspec.ValidationError:
+        pass
+    for place, value in enumerate(data):
+        where = f"value {place} of input {name!r}" if tensor.size < 1 else f"row {place // tensor.size}: input {name!r}"
+        check_value(tensor, value, where)
+    raise AssertionError(f"no value of input {name!r} is at fault")
 
 
 def _convert(value: Any, kind: Any, name: str) -> Any:
@@ -255,8 +263,8 @@ def _parameters(given: dict[str, Any] | UnsetType) -> tuple[int | None, bool]:
     return microseconds(given["at"]) if "at" in given else None, features
 
 
-def microseconds(at: Any) -> int:
-    """A moment given as microseconds since 1970 or in ISO 8601 with its offset, as microseconds.
+def microseconds(at: Any, field: str = "parameters.at") -> int:
+    """A moment given as microseconds since 1970 or in ISO 8601 with its offset, as microseconds; `field` is where it was given.
 
     Raises
     ------
@@ -273,7 +281,7 @@ def microseconds(at: Any) -> int:
     except (ValueError, OverflowError):
         pass
     hint = "give microseconds since 1970, or ISO 8601 with an offset: 2013-10-19T18:00:00Z"
-    raise SchemaError(f"the parameter 'at' is {_shown(at)}", hint=hint, field="parameters.at")
+    raise SchemaError(f"{field} is {_shown(at)}, which is no moment", hint=hint, field=field)
 
 
 def _outputs(given: list[_Output] | UnsetType) -> tuple[str, ...]:

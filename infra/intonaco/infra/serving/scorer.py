@@ -10,6 +10,7 @@ from intonaco.core.columns import Column, Columns, rows_of
 from intonaco.core.errors import CorruptError
 from intonaco.core.schema import Schema
 from intonaco.infra.features.answer import Answer as Read
+from intonaco.infra.features.past import PastError
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.serving.proof import scoring_fault
 from intonaco.infra.serving.servable import Servable, Signature
@@ -88,7 +89,11 @@ class Scorer:
         """
         if self.reader is None:
             return Answer(columns=self._predict(given), version=self.version)
-        read = self.reader.read(given, at_us, deadline_s=self.features_s)
+        try:
+            read = self.reader.read(given, at_us, deadline_s=self.features_s)
+        except PastError as error:
+            error.hint = "predict as of a later moment; FeatureStore.read_offline answers of the past"
+            raise
         columns = self._predict({name: read.columns[name] for name in self.signature.inputs.names})
         return Answer(
             columns=columns,

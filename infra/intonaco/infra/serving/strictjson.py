@@ -13,8 +13,8 @@ NOT_FINITE: Final = object()
 _LONGEST_NUMBER = 40
 
 
-def parse(body: bytes) -> Any:
-    """The document in `body`.
+def parse(body: bytes, what: str = "the body", field: str = "body") -> Any:
+    """The document in `body`; `what` and `field` are what an error calls it.
 
     Raises
     ------
@@ -27,13 +27,13 @@ def parse(body: bytes) -> Any:
         if "\\u" in text:
             json.dumps(document, ensure_ascii=False, default=str).encode("utf-8")  # half a surrogate pair is no text
     except UnicodeDecodeError as error:
-        raise SchemaError(f"the body is not UTF-8: {error.reason} at byte {error.start}", field="body") from error
+        raise SchemaError(f"{what} is not UTF-8: {error.reason} at byte {error.start}", field=field) from error
     except UnicodeEncodeError as error:
-        raise SchemaError("the body holds half of a surrogate pair", field="body") from error
+        raise SchemaError(f"{what} holds half of a surrogate pair", field=field) from error
     except RecursionError as error:
-        raise SchemaError("the body is nested too deeply", field="body") from error
+        raise SchemaError(f"{what} is nested too deeply", field=field) from error
     except json.JSONDecodeError as error:
-        raise SchemaError(f"the body is not JSON: {error}", field="body") from error
+        raise SchemaError(f"{what} is not JSON: {error}", field=field) from error
     return document
 
 
@@ -42,7 +42,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise SchemaError(f"the body gives the key {twice[:60]!r} twice in one object", field=twice[:60])
+        raise SchemaError(f"the key {twice[:60]!r} is given twice in one object", field=twice[:60])
     return found
 
 

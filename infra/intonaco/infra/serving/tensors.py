@@ -17,7 +17,7 @@ from intonaco.core.columns import Column, Masked, Ragged
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import Field
 
-__all__ = ["DATATYPES", "Tensor", "datatype_of", "listed"]
+__all__ = ["DATATYPES", "EXACT", "Tensor", "datatype_of", "listed"]
 
 #: Types of columns to datatypes of the Open Inference Protocol; decimals are BYTES that hold them as text.
 DATATYPES = {
@@ -30,6 +30,8 @@ DATATYPES = {
     "bytes": "BYTES",
     "timestamp": "INT64",
 }
+#: Up to it a float64 holds each whole number.
+EXACT = 2**53
 _DECIMAL = re.compile(r"[+-]?\d{1,38}(\.\d{1,38})?")
 _LARGEST = {"float32": float(np.finfo(np.float32).max), "uint64": 2.0**64}
 
@@ -51,22 +53,29 @@ def _element(dtype: str) -> Any:
     return Annotated[int, Meta(ge=int(limits.min), le=int(limits.max))]
 
 
+def _quick(dtype: str) -> Any:
+    """The type that a decoder in one pass holds a value to: beyond 2^53 it cannot tell a float from a whole number that it rounds."""
+    return Annotated[float, Meta(gt=-EXACT, lt=EXACT)] if dtype.startswith("float") else _element(dtype)
+
+
 @attrs.frozen(eq=False)
 class Tensor:
     """One input: its field, and what a request may hold for it.
 
-    `size` is of one row, -1 where rows may differ in length (`varies`).
+    `size` is of one row, -1 where rows may differ in length (`varies`); `element` is the type of a value, `quick` that of one
+    which a decoder in one pass reads exactly.
     """
 
     field: Field
     element: Any = attrs.field(init=False, repr=False)
+    quick: Any = attrs.field(init=False, repr=False)
     size: int = attrs.field(init=False)
     varies: bool = attrs.field(init=False)
     check: Callable[[list[Any]], None] | None = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        element = _element(self.field.dtype)
-        object.__setattr__(self, "element", element | None if self.field.nullable else element)
+        for name, element in (("element", _element(self.field.dtype)), ("quick", _quick(self.field.dtype))):
+            object.__setattr__(self, name, element | None if self.field.nullable else element)
         object.__setattr__(self, "varies", self.field.shape[:1] == (-1,))
         object.__setattr__(self, "size", math.prod(self.field.shape) if not self.varies else -1)
         object.__setattr__(self, "check", self._check())

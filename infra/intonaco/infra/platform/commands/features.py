@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from intonaco.infra.platform.answers import Answer, answering
+from intonaco.core.errors import RefusedError
+from intonaco.infra.platform.answers import Answer, answering, hinted
 from intonaco.infra.platform.cli import open_workspace
 from intonaco.infra.platform.commands.certify import certify
 from intonaco.infra.platform.commands.consistency import consistency
@@ -27,6 +28,8 @@ __all__ = ["features"]
 
 #: What may be done to a definition, and what is shown of it to people.
 _ACTIONS = ("add", "change", "describe", "same", "rename", "gone")
+#: What to do where a change breaks readers.
+_KEEP = "keep what is read, name the changed view anew, or leave its readers on the version before"
 _SHOWN = ("kind", "name", "action", "version", "rows", "detail")
 
 
@@ -56,7 +59,9 @@ def apply(force: bool) -> Answer:
 
 @features.command()
 @click.argument("name", metavar="SET")
-@click.option("--keys", required=True, metavar="JSON", help="Keys and request columns: an object, a list of them, or @FILE.")
+@click.option(
+    "--keys", required=True, metavar="JSON", help="Keys and request columns: an object, a list of them, @FILE, or - (standard input)."
+)
 @click.option("--at", "at_us", type=moment, help="As of this moment; now by default.")
 @click.option("--offline", is_flag=True, help="From the tables of events, as of any moment.")
 @answering
@@ -64,15 +69,17 @@ def get(name: str, keys: str, at_us: int | None, offline: bool) -> Answer:
     """Read the features of a set, each with its status and age."""
     import time
 
+    from intonaco.infra.features.past import PastError
     from intonaco.infra.serving.featurerows import key_columns, read_answer
     from intonaco.infra.serving.plainrows import rows_of_text
 
     asked_us = time.time_ns() // 1000 if at_us is None else at_us
     with open_workspace() as workspace:
         store = _store(workspace)
-        given = rows_of_text(keys)
+        given = rows_of_text(keys, "--keys")
         columns = key_columns(store.read_plan(name), given)
-        found = (store.read_offline if offline else store.read)(name, columns, [asked_us] * len(given))
+        with hinted(PastError, "the same with --offline reads the tables of events, as of any moment"):
+            found = (store.read_offline if offline else store.read)(name, columns, [asked_us] * len(given))
     data = read_answer(name, given, asked_us, found, offline=offline)
     following = f"intonaco features show {name}" if offline else "the same with --offline reads the tables of events, as of any moment"
     return Answer(data=data, rows=_flat(data["rows"]), next=following)
@@ -90,7 +97,7 @@ def _defined(verb: str, **options: bool) -> Answer:
 
     from intonaco.infra.platform.declared import declared
 
-    with open_workspace() as workspace:
+    with open_workspace() as workspace, hinted(RefusedError, f"{_KEEP}: intonaco features apply --force"):
         definitions = declared(workspace)
         steps: Sequence[Step] = getattr(_store(workspace), verb)(definitions, complete=True, **options)
     rows = [asdict(step) for step in steps]
@@ -104,6 +111,8 @@ def _defined(verb: str, **options: bool) -> Answer:
 def _after(verb: str, steps: Sequence[Mapping[str, Any]], changes: bool) -> str:
     if not steps:
         return "add views and sets to DEFINITIONS in the module of definitions"
+    if verb == "plan" and any(step["breaks"] for step in steps):
+        return f"{_KEEP}: intonaco features apply --force"
     if verb == "plan" and changes:
         return "intonaco features apply"
     names = {step["kind"]: step["name"] for step in reversed(steps)}

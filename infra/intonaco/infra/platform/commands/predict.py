@@ -15,7 +15,7 @@ __all__ = ["predict"]
 @click.option("--at", "at_us", type=moment, help="As of this moment; now by default.")
 @answering
 def predict(endpoint: str, rows: str, at_us: int | None) -> Answer:
-    """Predict for rows: a JSON object, a list of them, or @FILE."""
+    """Predict for rows: a JSON object, a list of them, @FILE, or - for standard input."""
     from intonaco.infra.platform.platform import Platform
     from intonaco.infra.serving.plainrows import rows_of_text
 
