@@ -97,6 +97,11 @@ class Worker:
             self.frames.close()
             self.frames = None
 
+    def strike(self, reason: str) -> None:
+        """Kill it for a reason; its end is then heard on its socket."""
+        self.reason = reason
+        self.child.strike()
+
     def kill(self) -> None:
         """End it now."""
         self.let_go()

@@ -11,11 +11,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from intonaco.core.errors import PortInUseError, RefusedError, SettingsError
+from intonaco.infra.serving.board import Board
 from intonaco.infra.serving.children import start_front
+from intonaco.infra.serving.crew import Crew
+from intonaco.infra.serving.frontchild import FrontChild
 from intonaco.infra.serving.rpc.addresses import address_of, reserve
 from intonaco.infra.serving.spoolmover import SpoolMover
 from intonaco.infra.serving.states import Server
 from intonaco.infra.serving.supervisor import Supervisor
+from intonaco.infra.serving.wanted import Wants
 
 if TYPE_CHECKING:
     from intonaco.infra.workspace import Workspace
@@ -117,12 +121,12 @@ def _supervisor(
     server = Server(server=uuid.uuid4().hex[:16], project=project, url=url, pid=os.getpid())
     spool = workspace.home / "spool" / project
     return Supervisor(
-        workspace=workspace,
-        server=server,
-        spool=spool,
+        settings=workspace.settings.serving,
+        front=FrontChild(lambda: start_front(workspace, host, listening, GRACE_S, grpc_addresses)),
+        crew=Crew(workspace, overrides, spool),
+        board=Board(workspace, server),
+        wants=Wants(workspace, project),
         mover=SpoolMover(spool, project, workspace.stream),
-        start_front=lambda: start_front(workspace, host, listening, GRACE_S, grpc_addresses),
-        overrides=overrides,
         drain_s=DRAIN_S,
         grace_s=GRACE_S,
         on_ready=lambda: on_ready(url, grpc_addresses[0] if grpc_addresses else ""),

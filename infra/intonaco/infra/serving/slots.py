@@ -5,6 +5,7 @@ import time
 from attrs import define, field
 
 from intonaco.infra.serving.children import Worker
+from intonaco.infra.serving.states import State
 from intonaco.infra.serving.wanted import Wanted
 
 __all__ = ["Slot"]
@@ -29,7 +30,7 @@ class Slot:
     state: str = "starting"
     reason: str = ""
     retry_at: float = 0.0
-    told: tuple[object, ...] = ()
+    told: State | None = None
     _deaths: list[float] = field(factory=list)
     _failures: int = 0
 
@@ -56,6 +57,11 @@ class Slot:
         if self.retiring is None:
             self.current.conditions.append("drained")
 
+    def drained(self, worker: Worker) -> None:
+        """A worker has answered all that it held; if it is the one before, the change is done."""
+        if self.current is not None and self.retiring is worker:
+            self.current.conditions.append("drained")
+
     def failed(self, reason: str) -> None:
         """The coming worker could not be made to answer."""
         self._failures += 1
@@ -77,10 +83,6 @@ class Slot:
         if self._deaths and self.current is not None and now - self.current.started_at > _WINDOW_S:
             self._deaths.clear()
             self.state, self.reason = "ready", ""
-
-    def workers(self) -> list[Worker]:
-        """All that run for this endpoint."""
-        return [worker for worker in (self.current, self.coming, self.retiring) if worker is not None]
 
     def _crashing(self) -> bool:
         recent = [at for at in self._deaths if time.monotonic() - at < 2 * _WINDOW_S]
