@@ -106,31 +106,27 @@ def train(
             return train(workspace, task, examples, held_out=held_out, params=params, trials=trials, seed=seed, project=project, run=own)
     if held_out is None:
         examples, held_out = task.split(_value(examples))
-    chosen = dict(params or {})
-    steps: list[Outcome[Any]] = []
-    if trials > 0:
-        steps.append(run.call(search, task=task, examples=examples, given=chosen, trials=trials, seed=seed))
-        chosen = {**chosen, **steps[-1].value["params"]}
-    learned = run.call(fit, task=task, examples=examples, params=chosen)
-    fitted = learned.value
-    evaluated = run.call(evaluate, task=task, package=fitted["package"], examples=held_out)
-    steps += [learned, evaluated]
-    reference = run.call(refer, package=fitted["package"], examples=examples)
-    searched = steps[0].value["trials"] if trials > 0 else []
-    steps.append(run.call(describe, task=task, evaluated=steps[-1].value, explained=fitted["explained"], params=chosen, trials=searched))
+    searched = run.call(search, task=task, examples=examples, given=dict(params or {}), trials=trials, seed=seed) if trials > 0 else None
+    chosen = {**(params or {}), **(searched.value["params"] if searched else {})}
+    fitted = run.call(fit, task=task, examples=examples, params=chosen)
+    package, explained = fitted.value["package"], fitted.value["explained"]
+    evaluated = run.call(evaluate, task=task, package=package, examples=held_out)
+    reference = run.call(refer, package=package, examples=examples)
+    tried = searched.value["trials"] if searched else []
+    described = run.call(describe, task=task, evaluated=evaluated.value, explained=explained, params=chosen, trials=tried)
     return Trained(
         workspace=workspace,
         project=run.project,
         run_id=run.id,
-        package=fitted["package"],
+        package=package,
         params=chosen,
-        rows=fitted["rows"],
-        cells=Cells.from_json(steps[-2].value["cells"]),
-        report=steps[-1].value,
-        reports={"evaluation": steps[-1].artifact.digest, REFERENCE: reference.artifact.digest},
-        uses=tuple(fitted["uses"]),
-        held_out=_are_apart(run, learned.number, evaluated.number),
-        memoized=all(each.memoized for each in (*steps, reference)),
+        rows=fitted.value["rows"],
+        cells=Cells.from_json(evaluated.value["cells"]),
+        report=described.value,
+        reports={"evaluation": described.artifact.digest, REFERENCE: reference.artifact.digest},
+        uses=tuple(fitted.value["uses"]),
+        held_out=_are_apart(run, fitted.number, evaluated.number),
+        memoized=all(each is None or each.memoized for each in (searched, fitted, evaluated, reference, described)),
     )
 
 

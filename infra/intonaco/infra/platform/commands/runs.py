@@ -1,10 +1,16 @@
 """`intonaco runs`: what was done, step by step."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from intonaco.infra.platform.answers import Answer, answering
 from intonaco.infra.platform.cli import open_workspace
 from intonaco.infra.platform.groups import Commands
+
+if TYPE_CHECKING:
+    from intonaco.infra.lineage.records import InputRecord, StepRecord
 
 __all__ = ["runs"]
 
@@ -52,28 +58,23 @@ def show(run: str) -> Answer:
         found = Runs(workspace)
         record = found.get(run)
         steps, inputs, metrics = found.steps(record.id), found.inputs(record.id), found.metrics(record.id)
-    rows = [
-        {
-            "step": each.number,
-            "function": each.function.rpartition(":")[2],
-            "status": "memoized" if each.memoized else each.status,
-            "seconds": each.seconds,
-            "result": f"{each.artifact.kind} {each.artifact.digest[:12]}" if each.artifact else "",
-            "inputs": ", ".join(f"{given.name}={given.reference or given.digest[:12]}" for given in inputs if given.step == each.number),
-        }
-        for each in steps
-    ]
-    data = {
-        "run": record.id,
-        "name": record.name,
-        "status": record.status,
-        "error": record.error,
-        "code": record.code,
-        "params": record.params,
-        "steps": rows,
-    }
+    rows = [_step(each, inputs) for each in steps]
+    data = {name: getattr(record, name) for name in ("name", "status", "error", "code", "params")}
     logged = [{"name": each.name, "step": each.step, "value": each.value} for each in metrics]
-    lines = [f"{record.name}: {record.status} {record.error}".rstrip()]
     return Answer(
-        data={**data, "metrics": logged}, lines=lines, rows=rows, next=f"intonaco why {record.id} tells what a step's key is made of"
+        data={"run": record.id, **data, "steps": rows, "metrics": logged},
+        lines=[f"{record.name}: {record.status} {record.error}".rstrip()],
+        rows=rows,
+        next=f"intonaco why {record.id} tells what a step's key is made of",
     )
+
+
+def _step(step: "StepRecord", inputs: "Sequence[InputRecord]") -> dict[str, Any]:
+    return {
+        "step": step.number,
+        "function": step.function.rpartition(":")[2],
+        "status": "memoized" if step.memoized else step.status,
+        "seconds": step.seconds,
+        "result": f"{step.artifact.kind} {step.artifact.digest[:12]}" if step.artifact else "",
+        "inputs": ", ".join(f"{each.name}={each.reference or each.digest[:12]}" for each in inputs if each.step == step.number),
+    }
