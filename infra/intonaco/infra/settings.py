@@ -1,6 +1,6 @@
 """All that `intonaco.toml` can say, checked where it is read; what is left out holds for one machine and needs no server."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from attrs import field, frozen
@@ -99,4 +99,3 @@ class Settings:
     plugins: PluginSettings = PluginSettings()
     features: FeatureSettings = FeatureSettings()
     serving: ServingSettings = ServingSettings()
-    extensions: Mapping[str, Mapping[str, Any]] = field(factory=dict)
