@@ -272,7 +272,14 @@ def test_no_damage_of_a_value_is_read(server: LocalRedis, store: RedisStore, raw
             store.get([key])
         with pytest.raises(CorruptError):
             list(store.scan(key))
-    raw.set(under, whole)
+        for order in (6, 8):  # neither hidden by what came later nor itself before it
+            with pytest.raises(CorruptError):
+                store.put([(key, order, b"another value")])
+            assert raw.get(under) == each
+    raw.set(under, damaged[3])
+    store.delete([key])
+    assert store.put([(key, 7, b"the value")]) == 1
+    assert raw.get(under) == whole
     raw.set(b"intonaco:k:" + stored_key(b"other"), whole)
     with pytest.raises(CorruptError):
         store.get([b"other"])

@@ -97,6 +97,21 @@ def test_a_damaged_record_of_the_stream_is_named(workspace: Workspace, tmp_path:
     assert "record 2 of 'default/events'" in damage.reason
 
 
+def test_each_damaged_entry_is_named_and_gone_when_it_was_written_again(workspace: Workspace, tmp_path: Path) -> None:
+    workspace.keyvalue.put([(b"%d" % number, 1, b"value of %d" % number) for number in range(5)])
+    workspace.close()
+    data = next(path for path in (tmp_path / ".intonaco").rglob("data.mdb"))
+    held = data.read_bytes()
+    for number in (1, 3):
+        held = held.replace(b"value of %d" % number, b"valve of %d" % number)
+    data.write_bytes(held)
+    with Workspace.open(tmp_path) as again:
+        assert [(each.store, each.name) for each in _damages(again)] == [("keyvalue", b"1".hex()), ("keyvalue", b"3".hex())]
+        again.keyvalue.delete([b"1", b"3"])
+        again.keyvalue.put([(b"1", 1, b"anew")])
+        assert _damages(again) == []
+
+
 def test_a_table_that_lost_its_newest_version_is_named(workspace: Workspace) -> None:
     workspace.tables.write("default/rows", pa.table({"x": [1]}))
     Artifacts(workspace).save(workspace.tables.write("default/rows", pa.table({"x": [2]})))

@@ -11,6 +11,7 @@ from intonaco.core.errors import IntonacoError, MissingError, UnavailableError
 from intonaco.core.references import Reference
 from intonaco.infra.lineage.tables import ARTIFACTS, VERSIONS
 from intonaco.infra.storage.blobs import blob_name
+from intonaco.infra.storage.keyvalue import SupportsListing
 from intonaco.infra.storage.seals import verify as verify_seal
 from intonaco.infra.storage.streams import SupportsTopics
 from intonaco.infra.storage.tables import SupportsVerification
@@ -189,6 +190,9 @@ def _unreadable(workspace: Workspace, table: str) -> list[str]:
 
 
 def _keyvalue(workspace: Workspace) -> Iterator[Finding]:
+    if isinstance(workspace.keyvalue, SupportsListing):
+        yield from ((key.hex(), wrong) for key, wrong in workspace.keyvalue.listed())
+        return
     for key, _ in workspace.keyvalue.scan():
         yield key.hex(), ""
 

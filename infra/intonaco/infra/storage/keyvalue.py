@@ -7,7 +7,17 @@ from typing import Protocol, runtime_checkable
 from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.store import Store
 
-__all__ = ["WHOLE_BYTES", "WHOLE_ENTRIES", "Entry", "KeyValueStore", "Stored", "SupportsChange", "SupportsDeadline", "SupportsStored"]
+__all__ = [
+    "WHOLE_BYTES",
+    "WHOLE_ENTRIES",
+    "Entry",
+    "KeyValueStore",
+    "Stored",
+    "SupportsChange",
+    "SupportsDeadline",
+    "SupportsListing",
+    "SupportsStored",
+]
 
 #: As much as every store puts all or none.
 WHOLE_ENTRIES, WHOLE_BYTES = 20_000, 2**25
@@ -55,6 +65,14 @@ class SupportsDeadline(Protocol):
 
     def get_within(self, keys: Sequence[bytes], timeout_s: float) -> list[Entry | None]:
         """As `get`, but DeadlineError after this time, whatever the store does."""
+
+
+@runtime_checkable
+class SupportsListing(Protocol):
+    """A store that tells of all its entries, damaged ones too, which a scan ends at."""
+
+    def listed(self) -> Iterator[tuple[bytes, str]]:
+        """Every key that is stored, as far as it can be told, with what is wrong with its entry, or an empty text."""
 
 
 @runtime_checkable

@@ -25,6 +25,7 @@ from intonaco.infra.storage.entries import (
 from intonaco.infra.storage.environments import AGAIN, STATE_KEY, Environment, acquire, explained_lmdb, release, told
 from intonaco.infra.storage.guarantees import HERE_ALONE, Guarantee
 from intonaco.infra.storage.keyvalue import Entry, KeyValueStore, Stored
+from intonaco.infra.storage.lmdblisting import listed
 from intonaco.infra.storage.store import as_url
 
 __all__ = ["LmdbStore"]
@@ -146,6 +147,10 @@ class LmdbStore(KeyValueStore):
                     if key.startswith(prefix):
                         yield key, decode(key, value, self.path)
                 position = chunk[-1][0] + b"\x00"
+
+    def listed(self) -> Iterator[tuple[bytes, str]]:
+        """As `SupportsListing` says."""
+        return listed(self._environment, self.path)
 
     def _chunk(self, position: bytes, start: bytes) -> list[tuple[bytes, bytes]]:
         chunk: list[tuple[bytes, bytes]] = []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from intonaco.core.errors import CorruptError, DeadlineError, InvalidError
 from intonaco.infra.storage.entries import VALUE
-from intonaco.infra.storage.keyvalue import WHOLE_ENTRIES, KeyValueStore, SupportsChange, SupportsDeadline, SupportsStored
+from intonaco.infra.storage.keyvalue import WHOLE_ENTRIES, KeyValueStore, SupportsChange, SupportsDeadline, SupportsListing, SupportsStored
 from intonaco.infra.testing.stores import StoreContract
 
 __all__ = ["KeyValueStoreContract"]
@@ -279,6 +279,29 @@ class KeyValueStoreContract(StoreContract):
         store.delete([space])
         store.put([(space, 1, b"value")])
         assert store.get([space]) == [(1, b"value")]
+
+    def test_a_damaged_entry_is_neither_hidden_nor_hides_by_a_put(self, store: KeyValueStore, space: bytes) -> None:
+        store.put([(space, 5, b"value")])
+        self.damage(store, space)
+        for order in (4, 6):
+            with pytest.raises(CorruptError):
+                store.put([(space + b"x", 1, b"beside"), (space, order, b"other")])
+        store.delete([space])
+        assert store.get([space, space + b"x"]) == [None, None]
+
+    def test_each_damaged_entry_is_listed_among_all(self, store: KeyValueStore, space: bytes) -> None:
+        if not isinstance(store, SupportsListing):
+            pytest.skip("this store does not list what is damaged")
+        keys = [space + (b"%04d" % number if number % 100 else b"long" * 200 + b"%d" % number) for number in range(1500)]
+        store.put([(key, 1, b"value") for key in keys])
+        harmed = {keys[number] for number in (0, 1, 700, 1499)}
+        for key in harmed:
+            self.damage(store, key)
+        listed = dict(each for each in store.listed() if each[0].startswith(space))
+        assert {key for key, wrong in listed.items() if wrong} == harmed
+        assert set(listed) == set(keys)
+        store.delete(harmed)
+        assert not any(wrong for _, wrong in store.listed())
 
     def test_a_store_that_keeps_deadlines_answers_within_one_as_without(self, store: KeyValueStore, space: bytes) -> None:
         if not isinstance(store, SupportsDeadline):

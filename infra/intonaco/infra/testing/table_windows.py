@@ -78,7 +78,7 @@ class WindowCases:
         columns = _any_windows(*window)
         source = Events(data=events_table(events), keys=("key",), time="time", created="created", delay_us=delay)
         windows = Windows(events=source, columns=columns, valid_for_us=valid_for, age="age")
-        answer = engine.window_aggregates(rows_table(rows), "at", [windows]).to_pylist()
+        answer = pa.concat_tables(engine.window_aggregates(rows_table(rows), "at", [windows])).to_pylist()
         assert len(answer) == len(rows)
         for (key, at), got in zip(rows, answer, strict=True):
             seen = usable(events, key, at, delay)
@@ -99,13 +99,15 @@ class WindowCases:
         answers = []
         for given_events in (events, shuffled):
             source = Events(data=events_table(given_events), keys=("key",), time="time", created="created")
-            answers.append(engine.window_aggregates(rows_table(rows), "at", [Windows(events=source, columns=_any_windows(24, 3))]))
+            answers.append(
+                pa.concat_tables(engine.window_aggregates(rows_table(rows), "at", [Windows(events=source, columns=_any_windows(24, 3))]))
+            )
         assert answers[0].equals(answers[1])
 
     def test_windows_over_empty_tables_are_empty_or_null(self, engine: TableEngine) -> None:
         windows = [Windows(events=Events(data=events_table([]), keys=("key",), time="time"), columns=_any_windows(10, 1))]
-        assert engine.window_aggregates(rows_table([]), "at", windows).num_rows == 0
-        answer = engine.window_aggregates(rows_table([("a", 3)]), "at", windows)
+        assert pa.concat_tables(engine.window_aggregates(rows_table([]), "at", windows)).num_rows == 0
+        answer = pa.concat_tables(engine.window_aggregates(rows_table([("a", 3)]), "at", windows))
         assert answer.to_pylist() == [{column.name: None for column in _any_windows(10, 1)}]
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e300])
@@ -132,7 +134,7 @@ class WindowCases:
     def test_sums_of_which_the_running_sum_passes_63_bits_are_exact(self, engine: TableEngine) -> None:
         events = pa.table({"key": ["a"] * 8, "time": pa.array(range(8), UTC), "whole": pa.array([2**61 + number for number in range(8)])})
         windows = [Windows(events=Events(data=events, keys=("key",), time="time"), columns=(_window("sum", "whole", 2, 1),))]
-        answer = engine.window_aggregates(rows_table([("a", 8), ("a", 2)]), "at", windows)
+        answer = pa.concat_tables(engine.window_aggregates(rows_table([("a", 8), ("a", 2)]), "at", windows))
         assert answer["whole_sum"].to_pylist() == [2**62 + 13, 2**62 + 1]
 
     def test_variances_of_whole_numbers_and_decimals_are_exact(self, engine: TableEngine) -> None:
@@ -152,7 +154,7 @@ class WindowCases:
             events = pa.table({"key": ["a"] * 4, "time": pa.array(range(4), UTC), "text": values})
             columns = (_window("distinct", "text", 9, 1), _window("count", "text", 9, 1))
             windows = [Windows(events=Events(data=events, keys=("key",), time="time"), columns=columns)]
-            answers.append(engine.window_aggregates(rows_table([("a", 9)]), "at", windows).to_pylist())
+            answers.append(pa.concat_tables(engine.window_aggregates(rows_table([("a", 9)]), "at", windows)).to_pylist())
         assert answers == [[{"text_distinct": 2.0, "text_count": 3.0}]] * 3
 
     def test_equal_numbers_of_any_width_are_one_value(self, engine: TableEngine) -> None:
@@ -170,7 +172,7 @@ def _answer(engine: TableEngine, kind: str, column: str, values: pa.Array) -> An
     times = pa.array(range(len(values)), UTC)
     source = Events(data=pa.table({"key": ["a"] * len(values), "time": times, column: values}), keys=("key",), time="time")
     window = attrs.evolve(_window(kind, column, 60, 1), floats=pa.types.is_floating(values.type))
-    answer = engine.window_aggregates(rows_table([("a", 50)]), "at", [Windows(events=source, columns=(window,))])
+    answer = pa.concat_tables(engine.window_aggregates(rows_table([("a", 50)]), "at", [Windows(events=source, columns=(window,))]))
     return answer[window.name].to_pylist()[0]
 
 

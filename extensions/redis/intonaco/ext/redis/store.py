@@ -77,8 +77,10 @@ class RedisStore(KeyValueStore):
         return read
 
     def put(self, entries: Iterable[tuple[bytes, int, bytes]]) -> int:
-        chunks = _chunks(self._winners(entries))
-        return self.keyspace.write(lambda link: self._write(link, chunks)) if chunks else 0
+        best = _winners(entries)
+        kept = [(self._prefix + stored_key(key), encode(key, *entry)) for key, entry in best.items()]
+        chunks = _chunks(kept)
+        return self.keyspace.write(lambda link: self._write(link, list(best), chunks)) if chunks else 0
 
     def delete(self, keys: Iterable[bytes]) -> None:
         under = [self._prefix + stored_key(key) for key in keys]
@@ -87,20 +89,22 @@ class RedisStore(KeyValueStore):
             self.keyspace.write(lambda link: link.ask([*commands, *self.keyspace.touch()]))
 
     def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, Entry]]:
-        pattern = _escaped(self._prefix) + b"[\x00\x01]" + _escaped(prefix[:LONGEST_WHOLE]) + b"*"
-        seen: set[bytes] = set()  # the server tells some keys twice when it makes room while it is scanned
-        position = b"0"
-        while True:
-            command = packed("SCAN", position, "MATCH", pattern, "COUNT", _CHUNK)
-            position, found = self.keyspace.ask(command)[0]
-            new = [each for each in dict.fromkeys(found) if each not in seen]
-            seen.update(new)
-            for at in range(0, len(new), _CHUNK):
-                for key, entry in self._entries(new[at : at + _CHUNK]):
-                    if key.startswith(prefix):
-                        yield key, entry
-            if position == b"0":
-                return
+        for under, value in self._kept(b"[\x00\x01]" + _escaped(prefix[:LONGEST_WHOLE])):
+            key = key_of(under, value, self.keyspace.where)
+            if key.startswith(prefix):
+                yield key, decode(key, value, self.keyspace.where)
+
+    def listed(self) -> Iterator[tuple[bytes, str]]:
+        """As `SupportsListing` says."""
+        for under, value in self._kept(b""):
+            key = under
+            try:
+                key = key_of(under, value, self.keyspace.where)
+                decode(key, value, self.keyspace.where)
+            except CorruptError as error:
+                yield key, error.message
+            else:
+                yield key, ""
 
     def lacks(self) -> dict[Guarantee, str]:
         return self.keyspace.lacks()
@@ -134,19 +138,9 @@ class RedisStore(KeyValueStore):
             return packed(b"MGET", *[self._prefix + stored_key(key) for key in keys])
         return _mget(self._prefix + b"\x00", keys)
 
-    def _winners(self, entries: Iterable[tuple[bytes, int, bytes]]) -> list[Kept]:
-        """What is to be stored: of a key that is there twice, the one that wins."""
-        best: dict[bytes, tuple[int, bytes]] = {}
-        for key, order, value in entries:
-            if not _LEAST_ORDER <= order <= _GREATEST_ORDER:
-                raise InvalidError(f"the order {order} does not fit 64 bits")
-            there = best.setdefault(key, entry := (order, value))
-            if entry > there:
-                best[key] = entry
-        prefix = self._prefix
-        return [(prefix + stored_key(key), encode(key, order, value)) for key, (order, value) in best.items()]
-
-    def _write(self, link: Link, chunks: Sequence[Sequence[Kept]]) -> int:
+    def _write(self, link: Link, keys: Sequence[bytes], chunks: Sequence[Sequence[Kept]]) -> int:
+        self._check_whole(keys, self._read(link, keys))
+        link.allow(self.keyspace.write_timeout_s)
         first, *rest = chunks
         taken = self._taken(first, PUT.run(link, *_columns(first), *self.keyspace.touch())[0])
         sent: list[Sequence[Kept]] = []
@@ -158,6 +152,12 @@ class RedisStore(KeyValueStore):
                 taken += self._taken(sent.pop(0), link.answer())
         return taken + sum(self._taken(chunk, link.answer()) for chunk in sent)
 
+    def _check_whole(self, keys: Sequence[bytes], stored: Iterable[bytes | None]) -> None:
+        """Raise CorruptError if what stands there is not what was put: the script goes by its order, and knows no checksum."""
+        for key, value in zip(keys, stored, strict=True):
+            if value is not None and (crc32(value, crc32(key)) != RESIDUE or value[:1] != _FORMAT):
+                decode(key, value, self.keyspace.where)  # which says what is wrong
+
     def _taken(self, chunk: Sequence[Kept], answer: int) -> int:
         if answer < 0:
             under = chunk[-answer - 1][0][len(self._prefix) :]
@@ -167,14 +167,33 @@ class RedisStore(KeyValueStore):
             )
         return answer
 
-    def _entries(self, found: Sequence[bytes]) -> Iterator[tuple[bytes, Entry]]:
-        if not found:
-            return
-        (values,) = self.keyspace.ask(packed("MGET", *found))
-        for under, value in zip(found, values, strict=True):
-            if value is not None:  # deleted since
-                key = key_of(under[len(self._prefix) :], value, self.keyspace.where)
-                yield key, decode(key, value, self.keyspace.where)
+    def _kept(self, pattern: bytes) -> Iterator[Kept]:
+        """All that is kept under what begins so behind the prefix; what is deleted meanwhile is left out."""
+        matching = _escaped(self._prefix) + pattern + b"*"
+        seen: set[bytes] = set()  # the server tells some keys twice when it makes room while it is scanned
+        position = b"0"
+        while True:
+            position, found = self.keyspace.ask(packed("SCAN", position, "MATCH", matching, "COUNT", _CHUNK))[0]
+            new = [each for each in dict.fromkeys(found) if each not in seen]
+            seen.update(new)
+            for at in range(0, len(new), _CHUNK):
+                some = new[at : at + _CHUNK]
+                (values,) = self.keyspace.ask(packed("MGET", *some))
+                yield from ((under[len(self._prefix) :], value) for under, value in zip(some, values, strict=True) if value is not None)
+            if position == b"0":
+                return
+
+
+def _winners(entries: Iterable[tuple[bytes, int, bytes]]) -> dict[bytes, Entry]:
+    """What is to be stored: of a key that is there twice, the one that wins."""
+    best: dict[bytes, Entry] = {}
+    for key, order, value in entries:
+        if not _LEAST_ORDER <= order <= _GREATEST_ORDER:
+            raise InvalidError(f"the order {order} does not fit 64 bits")
+        there = best.setdefault(key, entry := (order, value))
+        if entry > there:
+            best[key] = entry
+    return best
 
 
 def _mget(begin: bytes, keys: Sequence[bytes]) -> bytes:
