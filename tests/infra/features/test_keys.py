@@ -1,9 +1,16 @@
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from intonaco.core.errors import SchemaError
+from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, TableSource, columns
 from intonaco.infra.features.keys import entity_key, view_prefix
+from intonaco.infra.features.reader import OnlineReader
+from intonaco.infra.features.status import Status
+from intonaco.infra.features.store import FeatureStore
+from intonaco.infra.storage.arrow import from_arrow
 
 NAMES = st.text(max_size=6) | st.sampled_from(["a", "a\x00", "a/b", "a/", "/b", "😀", "a\x00\x00\x00\x01b"])
 KEYS = st.tuples(NAMES, NAMES, st.integers(1, 300), NAMES, NAMES)
@@ -43,3 +50,30 @@ def test_a_null_key_is_no_entity() -> None:
 def test_a_key_of_a_wrong_type_is_refused(value: object, dtype: str) -> None:
     with pytest.raises(SchemaError):
         entity_key(b"", (value,), (dtype,))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind", "value"),
+    [
+        ("str", pa.string(), "a"),
+        ("bytes", pa.binary(), b"a"),
+        ("bool", pa.bool_(), True),
+        ("int64", pa.int64(), 1),
+        ("timestamp", pa.timestamp("us", tz="UTC"), 5),
+    ],
+)
+def test_a_null_key_of_any_type_reads_as_missing(store: FeatureStore, dtype: str, kind: pa.DataType, value: object) -> None:
+    source = TableSource("seen", {"note": "str"}, time="at")
+    view = FeatureView(name="notes", entity=Entity("thing", {"thing": dtype}), source=source, features=[columns("note")])
+    asked = FeatureSet(name="asked", features=[view])
+    store.apply([asked])
+    events = pa.table({"thing": pa.array([value], kind), "note": ["here"], "at": pa.array([10], pa.timestamp("us", tz="UTC"))})
+    store.workspace.tables.write("default/seen", events)
+    store.materialize(asked, until=100)
+    for given in ([value, None], [None, value, None], [value]):
+        rows = from_arrow(pa.table({"thing": pa.array(given, kind)}))
+        statuses = [Status.missing if each is None else Status.present for each in given]
+        assert store.read(asked, rows, at=[100] * len(given)).statuses["note"].tolist() == statuses
+        assert store.read_offline(asked, rows, at=[100] * len(given)).statuses["note"].tolist() == statuses
+    reader = OnlineReader(store.read_plan(asked), store.workspace.keyvalue)
+    assert [reader.row({"thing": each}, 100).statuses for each in (value, None)] == [(Status.present,), (Status.missing,)]

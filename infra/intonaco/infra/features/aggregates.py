@@ -138,7 +138,7 @@ def quantile(
     if not 0.0 <= q <= 1.0:
         raise DefinitionError(f"{column!r}: a quantile is of a share from 0 to 1, not {q}", field=column)
     if not 2.0**-16 <= accuracy < 0.5:
-        raise DefinitionError(f"{column!r}: an accuracy is from 2^-16 to 0.5, not {accuracy}", field=column)
+        raise DefinitionError(f"{column!r}: an accuracy is from 2^-16 up to, but below, 0.5, not {accuracy}", field=column)
     parameters = (q, bits_for(accuracy))
     return windows("quantile", column, over, hop=hop, exact=exact, name=name, parameters=parameters, default=default, valid_for=valid_for)
 

@@ -52,7 +52,7 @@ def _part(source: PlanSource, before: bytes, dtype: str, name: str) -> str:
         return f"{heads}[len({name})] + ({name} if {name}.__class__ is bytes else None)"
     if dtype == "bool":
         bools = {given: entity_key(before, (given,), (dtype,)) for given in (False, True)}
-        return f"({source.constant(bools)}[{name}] if {name}.__class__ is bool else None)"
+        return f"{source.constant(bools)}[{name} if {name}.__class__ is bool else None]"
     return f"{source.constant(before + b'i')} + Q({name} if {name}.__class__ is int else None)"
 
 
