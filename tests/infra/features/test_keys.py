@@ -1,4 +1,3 @@
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -70,10 +69,10 @@ def test_a_null_key_of_any_type_reads_as_missing(store: FeatureStore, dtype: str
     events = pa.table({"thing": pa.array([value], kind), "note": ["here"], "at": pa.array([10], pa.timestamp("us", tz="UTC"))})
     store.workspace.tables.write("default/seen", events)
     store.materialize(asked, until=100)
-    for given in ([value, None], [None, value, None], [value]):
-        rows = from_arrow(pa.table({"thing": pa.array(given, kind)}))
-        statuses = [Status.missing if each is None else Status.present for each in given]
-        assert store.read(asked, rows, at=[100] * len(given)).statuses["note"].tolist() == statuses
-        assert store.read_offline(asked, rows, at=[100] * len(given)).statuses["note"].tolist() == statuses
+    for keys in ([value, None], [None, value, None], [value]):
+        rows = from_arrow(pa.table({"thing": pa.array(keys, kind)}))
+        statuses = [Status.missing if each is None else Status.present for each in keys]
+        assert store.read(asked, rows, at=[100] * len(keys)).statuses["note"].tolist() == statuses
+        assert store.read_offline(asked, rows, at=[100] * len(keys)).statuses["note"].tolist() == statuses
     reader = OnlineReader(store.read_plan(asked), store.workspace.keyvalue)
     assert [reader.row({"thing": each}, 100).statuses for each in (value, None)] == [(Status.present,), (Status.missing,)]
