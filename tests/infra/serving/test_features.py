@@ -175,6 +175,13 @@ def test_a_set_that_is_applied_while_serving_is_read_without_a_restart(store: Fe
     assert get(server, keys=ROWS[:1], at=AT.isoformat())[0] == 200
 
 
+def test_sets_that_are_applied_one_after_the_other_while_workers_start_are_all_served(store: FeatureStore, server: RunningServer) -> None:
+    for number in range(8):
+        store.apply([FeatureSet(name=f"hurried_{number}", features=[use()])])
+        time.sleep(0.15)  # less than a worker takes to start
+    wait_for_sets(server, "/features/hurried_7:get")
+
+
 def test_the_worker_that_is_killed_comes_back(server: RunningServer) -> None:
     children = psutil.Process(server.process.pid).children(recursive=True)
     alive = [each for each in children if each.status() != psutil.STATUS_ZOMBIE]

@@ -39,8 +39,12 @@ class Slot:
         self.wanted, self.state, self.reason, self.retry_at = wanted, "starting", "", 0.0
         self._deaths.clear()
         self._failures = 0
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Give up the worker that comes; the crew holds it until its end is heard, as of every other."""
         if self.coming is not None:
-            self.coming.kill()
+            self.coming.strike("is not wanted any more")
             self.coming = None
 
     def due(self, now: float) -> bool:

@@ -149,8 +149,7 @@ class Supervisor:
     def _remove(self, name: str) -> None:
         slot = self.slots.pop(name)
         self.front.order(Remove(name))
-        if slot.coming is not None:
-            slot.coming.kill()
+        slot.abandon()
 
     # -- what the processes say
 
