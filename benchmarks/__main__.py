@@ -13,6 +13,7 @@ BENCHES = {
     "help": "startup:asking_for_help",
     "serving": "serving:serving",
     "asof": "asof:joining",
+    "into_table": "intotable:writing",
     "windows": "windows:aggregating",
     "metrics": "metrics:logging",
     "register": "register:registering",

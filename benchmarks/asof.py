@@ -16,8 +16,9 @@ from benchmarks import flights
 from benchmarks.harness import Scale, alone, compare, here
 from intonaco.infra.compute.polars import PolarsTableEngine
 from intonaco.infra.compute.tables import AsofColumns, Events
+from intonaco.infra.storage.tables import Snapshot
 
-__all__ = ["joining", "work"]
+__all__ = ["joining", "joins_of", "work"]
 
 _WEATHER = ("temp", "humid", "wind_dir", "wind_speed", "visib")
 _ARRIVAL = ("gain", "air_excess")
@@ -29,9 +30,12 @@ def joining(scale: Scale) -> None:
     limit = 2000 if scale.smoke else None
     given = flights.read(limit)
     engine = PolarsTableEngine(cast("Any", SimpleNamespace(tables=None)))
-    joins = [_weather(given), _arrivals(given)]
-    _same(_by_hand(given), engine.asof_join(given.rows, "at", joins))
-    systems = {"polars": here(lambda: _by_hand(given)), "intonaco": here(lambda: engine.asof_join(given.rows, "at", joins))}
+    joins = joins_of(given.weather, given.arrivals)
+    _same(_by_hand(given), pa.concat_tables(engine.asof_join(given.rows, "at", joins)))
+    systems = {
+        "polars": here(lambda: _by_hand(given)),
+        "intonaco": here(lambda: pa.concat_tables(engine.asof_join(given.rows, "at", joins))),
+    }
     compare("asof", systems, n=given.rows.num_rows, rounds=scale(7), reach=1.5)
     for name, copies in (("asof_alone", 1), ("asof_10m", scale(30))):
         alike = {system: alone("asof:work", system, copies, limit or 0) for system in systems}
@@ -44,18 +48,18 @@ def work(system: str, copies: str, limit: str) -> Callable[[], object]:
     if system == "polars":
         return lambda: _by_hand(given)
     engine = PolarsTableEngine(cast("Any", SimpleNamespace(tables=None)))
-    joins = [_weather(given), _arrivals(given)]
-    return lambda: engine.asof_join(given.rows, "at", joins)
+    joins = joins_of(given.weather, given.arrivals)
+    return lambda: pa.concat_tables(engine.asof_join(given.rows, "at", joins))
 
 
-def _weather(given: flights.Flights) -> AsofColumns:
-    events = Events(data=given.weather, keys=("origin",), time="time_hour", created="created")
-    return AsofColumns(events=events, columns=_as_named(_WEATHER), ties=_WEATHER, valid_for_us=3 * _HOUR_US)
-
-
-def _arrivals(given: flights.Flights) -> AsofColumns:
-    events = Events(data=given.arrivals, keys=("origin", "dest"), time="arrival", created="created")
-    return AsofColumns(events=events, columns=_as_named(_ARRIVAL), ties=_ARRIVAL, valid_for_us=24 * _HOUR_US)
+def joins_of(weather: pa.Table | Snapshot, arrivals: pa.Table | Snapshot) -> list[AsofColumns]:
+    """The two views, over tables in memory or stored ones."""
+    observed = Events(data=weather, keys=("origin",), time="time_hour", created="created")
+    landed = Events(data=arrivals, keys=("origin", "dest"), time="arrival", created="created")
+    return [
+        AsofColumns(events=observed, columns=_as_named(_WEATHER), ties=_WEATHER, valid_for_us=3 * _HOUR_US),
+        AsofColumns(events=landed, columns=_as_named(_ARRIVAL), ties=_ARRIVAL, valid_for_us=24 * _HOUR_US),
+    ]
 
 
 def _as_named(columns: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

@@ -30,8 +30,11 @@ def aggregating(scale: Scale) -> None:
     given = flights.read(2000 if scale.smoke else None)
     engine = PolarsTableEngine(cast("Any", SimpleNamespace(tables=None)))
     windows = [Windows(events=Events(data=given.arrivals, keys=("origin", "dest"), time="arrival"), columns=tuple(_columns()))]
-    _same(_by_hand(given), engine.window_aggregates(given.rows, "at", windows))
-    systems = {"numpy": here(lambda: _by_hand(given)), "intonaco": here(lambda: engine.window_aggregates(given.rows, "at", windows))}
+    _same(_by_hand(given), pa.concat_tables(engine.window_aggregates(given.rows, "at", windows)))
+    systems = {
+        "numpy": here(lambda: _by_hand(given)),
+        "intonaco": here(lambda: pa.concat_tables(engine.window_aggregates(given.rows, "at", windows))),
+    }
     compare("windows", systems, n=given.rows.num_rows, rounds=scale(7), reach=2.5)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 BESIDE_A_FLOOR = {"definitions", "import", "help", "serving", "asof", "windows", "metrics", "register", "online", "materialize"}
-BESIDE_A_FLOOR |= {"online_redis", "online_redis_features", "materialize_redis"}
+BESIDE_A_FLOOR |= {"into_table", "online_redis", "online_redis_features", "materialize_redis"}
 PROMISED = BESIDE_A_FLOOR | {"stream"}
 SLOW = {"serving", "stream"}
 FIELDS = {"bench": str, "system": str, "n": int, "cpu_s": float, "wall_s": float, "peak_mb": float, "ratio": float}

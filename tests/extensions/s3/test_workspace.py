@@ -38,7 +38,7 @@ def test_the_engine_reads_snapshots(workspace: Workspace) -> None:
     join = AsofColumns(
         events=Events(data=workspace.tables.snapshot("default/events"), keys=("key",), time="time"), columns=(("value", "found"),)
     )
-    assert workspace.engine.asof_join(rows, "at", [join])["found"].to_pylist() == [0.5, 1.5]
+    assert pa.concat_tables(workspace.engine.asof_join(rows, "at", [join]))["found"].to_pylist() == [0.5, 1.5]
 
 
 def test_artifacts_are_kept_found_and_collected(workspace: Workspace) -> None:

@@ -5,16 +5,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import suggestion
 from intonaco.infra.compute.decimals import multiples
 
-__all__ = ["column_of", "entity_codes", "identities", "numbers", "presence", "times"]
-
-_DENSE = 2**22
+__all__ = ["column_of", "identities", "numbers", "plain", "presence", "times"]
 
 
 def column_of(table: pa.Table, name: str, where: str) -> pa.Array:
@@ -72,7 +69,7 @@ def identities(table: pa.Table, name: str, where: str) -> tuple[NDArray[Any], ND
     kind = array.type
     if not any(check(kind) for check in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, *_BINARY)):
         return numbers(table, name, where)
-    encoded = _plain(array).dictionary_encode()
+    encoded = plain(array).dictionary_encode()
     hashes = np.array([_text_hash(value) for value in encoded.dictionary.to_pylist()] or [0], dtype="<u8").view(np.int64)
     return hashes[_values(encoded.indices, 0)], _held(array)
 
@@ -96,45 +93,7 @@ def _held(array: pa.Array) -> NDArray[np.bool_]:
     return np.asarray(array.is_valid().to_numpy(zero_copy_only=False))
 
 
-def entity_codes(events: list[pa.Array], rows: list[pa.Array]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """A number for each entity, the same for events and rows; -1 where a key is null.
-
-    Returns
-    -------
-    tuple
-        Codes of the events, codes of the rows, and a bound that all codes are below.
-    """
-    codes, bound = _codes(events[0], rows[0])
-    for event_key, row_key in zip(events[1:], rows[1:], strict=True):
-        key_codes, size = _codes(event_key, row_key)
-        null = (key_codes < 0) | (codes < 0)
-        codes *= size
-        codes += key_codes
-        codes[null] = -1
-        bound *= size
-        if bound > _DENSE:
-            codes, bound = _densified(codes)
-    return codes[: len(events[0])], codes[len(events[0]) :], bound
-
-
-def _codes(left: pa.Array, right: pa.Array) -> tuple[NDArray[np.int64], int]:
-    """A number for each value, -1 for null, and a bound that they are below."""
-    encoded = pa.chunked_array(_alike(left, right)).dictionary_encode()
-    codes, start = np.empty(len(encoded), dtype=np.int64), 0
-    for chunk in encoded.chunks:  # of one dictionary
-        codes[start : start + len(chunk)] = _values(chunk.indices, -1)
-        start += len(chunk)
-    return codes, max([1, *(len(chunk.dictionary) for chunk in encoded.chunks)])
-
-
-def _alike(left: pa.Array, right: pa.Array) -> list[pa.Array]:
-    """Both in one type; texts of one type as they are."""
-    if left.type == right.type and (pa.types.is_string(left.type) or pa.types.is_large_string(left.type)):
-        return [left, right]
-    return [_plain(left), _plain(right)]
-
-
-def _plain(array: pa.Array) -> pa.Array:
+def plain(array: pa.Array) -> pa.Array:
     """The array in the one type that its kind of key has."""
     kind = array.type
     if pa.types.is_integer(kind) and not pa.types.is_int64(kind):
@@ -146,10 +105,3 @@ def _plain(array: pa.Array) -> pa.Array:
     if pa.types.is_binary(kind) or pa.types.is_binary_view(kind):
         return array.cast(pa.large_binary())
     return array
-
-
-def _densified(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
-    """The same partition in smaller numbers."""
-    array = pa.array(codes, mask=codes < 0)
-    encoded = pc.dictionary_encode(array)
-    return _values(encoded.indices, -1).astype(np.int64), max(1, len(encoded.dictionary))

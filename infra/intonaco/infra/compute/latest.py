@@ -42,8 +42,8 @@ def latest_in(index: EventIndex, measure: Measure, start: Ints, floats: bool) ->
     start : shape (rows,)
         How many events lie before each window; it ends at the index's head.
     """
-    words = index.words(measure)
-    words = words[index.by_value(lambda tied: [words[tied]])]
+    words = index.events.words(measure)
+    words = words[index.events.by_value(lambda tied: [words[tied]])]
     held = words != NONE
     before = np.append(0, np.cumsum(held))
     high = before[index.head]

@@ -33,7 +33,7 @@ class Sums:
 
     @classmethod
     def of(cls, index: EventIndex, measure: Measure) -> "Sums":
-        words = index.words(measure)
+        words = index.events.words(measure)
         prefix = _running(words)
         greatest = max(-int(words.min()), int(words.max())) if len(words) else 0
         high = None if greatest * len(words) < _OVERFLOW else _running(words >> _HALF)
@@ -68,7 +68,7 @@ class Greatest:
 
     @classmethod
     def of(cls, index: EventIndex, measure: Measure) -> "Greatest":
-        levels = [index.words(measure)]
+        levels = [index.events.words(measure)]
         while len(levels[-1]) > (step := 1 << (len(levels) - 1)):
             levels.append(np.maximum(levels[-1][:-step], levels[-1][step:]))
         return cls(levels, index.head)
@@ -94,8 +94,8 @@ class ByTime:
 
     @classmethod
     def of(cls, index: EventIndex, measure: Measure) -> "ByTime":
-        words, latest = index.words(measure), measure.kind == "last"
-        words = words[index.by_value(lambda tied: [words[tied] if latest else ~words[tied]])]
+        words, latest = index.events.words(measure), measure.kind == "last"
+        words = words[index.events.by_value(lambda tied: [words[tied] if latest else ~words[tied]])]
         positions = np.arange(len(words))
         if latest:
             nearest = np.maximum.accumulate(np.where(words == NONE, -1, positions))

@@ -1,7 +1,7 @@
 """Coarse work on tables: the verbs that an engine takes over when data outgrow one process."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -109,8 +109,10 @@ class Windows:
 class TableEngine(ABC):
     """Joins and aggregates tables by the rule of time (`compute.timeline`) and the algebra (`compute.algebra`).
 
-    Inputs are versions of stored tables or Arrow tables; an answer is an Arrow table with one row for each row given, in
-    their order. No lazy frame crosses this seam. Methods may be called from any thread.
+    Inputs are versions of stored tables or Arrow tables. An answer comes in batches, each of which is made when it is asked for,
+    so that what it takes grows with the events and not with the rows: `tables.write(name, engine.asof_join(...))` makes a table
+    of it, as one commit, and `pa.concat_tables` holds it whole. There is at least one batch, which may be empty. No lazy frame
+    crosses this seam. Methods may be called from any thread, and mistakes are told with the first batch.
     """
 
     __slots__ = ()
@@ -121,8 +123,8 @@ class TableEngine(ABC):
         """An engine that reads the tables of this workspace."""
 
     @abstractmethod
-    def asof_join(self, rows: "Snapshot | pa.Table", at: str, joins: Sequence[AsofColumns]) -> "pa.Table":
-        """The columns of the newest usable event of each row's entity as of its moment.
+    def asof_join(self, rows: "Snapshot | pa.Table", at: str, joins: Sequence[AsofColumns]) -> "Iterator[pa.Table]":
+        """The columns of the newest usable event of each row's entity as of its moment; one row for each given, in their order.
 
         Parameters
         ----------
@@ -131,19 +133,22 @@ class TableEngine(ABC):
         """
 
     @abstractmethod
-    def window_aggregates(self, rows: "Snapshot | pa.Table", at: str, windows: Sequence[Windows]) -> "pa.Table":
+    def window_aggregates(self, rows: "Snapshot | pa.Table", at: str, windows: Sequence[Windows]) -> "Iterator[pa.Table]":
         """Aggregates of the usable events in windows that trail each row's moment; null where finalized to none.
 
-        Where no usable event was ever seen, or the newest is older than `valid_for_us`, all columns of a source are null.
+        One row for each given, in their order. Where no usable event was ever seen, or the newest is older than `valid_for_us`,
+        all columns of a source are null.
         """
 
     @abstractmethod
-    def latest_per_key(self, data: "Snapshot | pa.Table", keys: Sequence[str], order: Sequence[str]) -> "pa.Table":
+    def latest_per_key(self, data: "Snapshot | pa.Table", keys: Sequence[str], order: Sequence[str]) -> "Iterator[pa.Table]":
         """One row for each combination of keys: the one with the greatest `order`, nulls least; in the order of first appearance."""
 
     @abstractmethod
-    def map_batches(self, data: "Snapshot | pa.Table", function: "Callable[[pa.Table], pa.Table]", *, rows: int = 65_536) -> "pa.Table":
-        """What the function makes of pieces of at most `rows` rows, put one behind the other."""
+    def map_batches(
+        self, data: "Snapshot | pa.Table", function: "Callable[[pa.Table], pa.Table]", *, rows: int = 65_536
+    ) -> "Iterator[pa.Table]":
+        """What the function makes of batches of at most `rows` rows, one after the other."""
 
     def close(self) -> None:  # noqa: B027  an engine that holds nothing open has nothing to do
         """Let go of what is held open; a second call does nothing."""

@@ -34,11 +34,15 @@ class WindowSums:
         start = self._start(wanted.over_us, wanted.hop_us)
         if wanted.kind == "distinct":
             return distinct_in(
-                self.index.words(wanted.measures[0]), self.index.entities(), start, self.index.head, wanted.measures[0].parameter
+                self.index.events.words(wanted.measures[0]),
+                self.index.events.numbers(),
+                start,
+                self.index.head,
+                wanted.measures[0].parameter,
             )
         if wanted.kind == "quantile":
             unit = 1.0 if wanted.floats else wanted.resolution
-            return quantile_in(self.index.words(wanted.measures[0]), start, self.index.head, wanted.parameters, unit)
+            return quantile_in(self.index.events.words(wanted.measures[0]), start, self.index.head, wanted.parameters, unit)
         words = [self._measure(measure).over(start) for measure in wanted.measures]
         return finalize(wanted.kind, words, wanted.resolution, wanted.floats)
 

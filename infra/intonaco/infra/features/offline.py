@@ -49,8 +49,8 @@ def read_offline(engine: TableEngine, plans: list[tuple[ViewPlan, FeatureView, S
 
 def _run(engine: TableEngine, rows: pa.Table, at: str, windows: list[Windows], joins: list[AsofColumns]) -> list[pa.Table]:
     windows, joins = [each for each in windows if each.columns], [each for each in joins if each.columns]
-    tables = [engine.window_aggregates(rows, at, windows)] if windows else []
-    return tables + ([engine.asof_join(rows, at, joins)] if joins else [])
+    tables = [pa.concat_tables(engine.window_aggregates(rows, at, windows))] if windows else []
+    return tables + ([pa.concat_tables(engine.asof_join(rows, at, joins))] if joins else [])
 
 
 def _named(table: pa.Table) -> list[tuple[str, pa.ChunkedArray]]:

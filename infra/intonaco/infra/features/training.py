@@ -9,7 +9,8 @@ from attrs import evolve
 
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import Schema, suggestion
-from intonaco.infra.compute.arrays import column_of, entity_codes, times
+from intonaco.infra.compute.arrays import column_of, times
+from intonaco.infra.compute.entitycodes import EntityCodes
 from intonaco.infra.compute.tables import TableEngine
 from intonaco.infra.features.answer import Answer, complete
 from intonaco.infra.features.asked import check_asked, check_columns, request_columns
@@ -44,8 +45,9 @@ def _joined(rows: pa.Table, outcomes: pa.Table, labels: Labels) -> pa.Table:
     """The rows that have an outcome, in their order, with it."""
     known_keys = [column_of(outcomes, name, f"the table of labels {labels.name!r}") for name in labels.keys]
     row_keys = [column_of(rows, name, "the rows") for name in labels.keys]
-    known, wanted, bound = entity_codes(known_keys, row_keys)
-    place = np.full(bound + 1, -1, dtype=np.int64)  # the last is that of rows without a key
+    entities, known = EntityCodes.of(known_keys)
+    wanted = entities.find(row_keys)
+    place = np.full(entities.bound + 1, -1, dtype=np.int64)  # the last is that of rows without a key
     place[known] = np.arange(len(known))
     place[-1] = -1
     if np.bincount(known[known >= 0], minlength=1).max() > 1:
