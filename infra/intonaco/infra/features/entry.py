@@ -5,18 +5,18 @@ This layout is final: format 3. An entry is 64-bit little-endian words, and byte
 ====================  ==========================================================================
 header                format and layout, latest event time, moment until which all results hold, number of null results and
                       of null later results, newest event time before the horizon, last materialized and last pushed sequence,
-                      number of pending events, number of words
+                      number of pending events, number of words, widths of the columns of hops
 results               columns and aggregates as they are just after the latest event: floats and whole numbers as they are,
                       of a text or a list (offset << 32 | length) among the bytes
 later                 the aggregates as they are once their windows have lost a hop
 untils                of each window the cut from which it no longer is as in the results, and of each that from which it no
                       longer is as it is later
-counts                for each list of hops, how many records it has, the first of which is a base
+counts                for each list of hops, how many records it has, the first of which is a base: zeros
 latest event          its creation time and its prepared measures; its time and columns stand above
-indices               where hops begin, in units of their list, ascending; that of a base is `NEVER`
+indices               where hops begin, in units of their list, from the unit of the latest event on, ascending in each list
 measures              for each word of a measure its values, list after list. Sums are running sums from the base on, so that
                       a window is a difference; of a measure that varies in length (offset << 32 | length) among the states;
-                      others are as they are
+                      others are as they are. Indices and each word of measures are a column, which `hopcolumns` makes narrow
 newest                creation time and values of the newest event before the horizon, if there is one and columns are kept
 pending               event time, creation time, values and prepared measures of the other events at or after the horizon
 states                of hops, words: bins, or rows of event time, creation time and value

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from intonaco.core.errors import CorruptError
 from intonaco.infra.compute.algebra import ordered
 from intonaco.infra.compute.timeline import NEVER
-from intonaco.infra.features.shape import HEADER, LATEST, NEWEST, PENDING, TAG, WORDS, Entries, HopRows, Shape, ragged
+from intonaco.infra.features.hopcolumns import HopColumns
+from intonaco.infra.features.shape import HEADER, LATEST, NEWEST, PENDING, TAG, WIDTHS, WORDS, Entries, HopRows, Shape, ragged
 from intonaco.infra.features.states import read_states
 
 __all__ = ["decode"]
@@ -59,17 +60,16 @@ def _check(shape: Shape, head: Ints) -> None:
 def _hops(shape: Shape, words: Ints, starts: Ints, head: Ints, found: Ints) -> tuple[HopRows, Ints]:
     """Hops with their own measures: the differences of running sums, without the bases; and where they end."""
     counts = head[:, shape.counts : shape.first]
-    totals = counts.sum(axis=1)
-    first = np.repeat(starts + shape.head, totals) + ragged(totals)
-    indices = words[first]
-    measures = words[first[:, None] + np.repeat(totals, totals)[:, None] * np.arange(1, shape.words + 1)]
+    columns = HopColumns.of(head[:, WIDTHS], counts.sum(axis=1), 1 + shape.words, starts + shape.head)
+    records = columns.read(words)
     if shape.only_sums:
-        measures[1:] -= measures[:-1].copy()
+        records[1:, 1:] -= records[:-1, 1:].copy()
     else:
-        measures[1:, shape.adding] -= measures[:-1, shape.adding]
+        records[1:, 1 + shape.adding] -= records[:-1, 1 + shape.adding]
+    records[:, 0] += np.repeat(shape.latest_units(head[:, LATEST]).ravel(), counts.ravel())
     groups = np.repeat((found[:, None] * len(shape.lists) + np.arange(len(shape.lists))).ravel(), counts.ravel())
-    real = indices != NEVER
-    return HopRows(groups[real], indices[real], measures[real], {}), starts + shape.head + totals * (1 + shape.words)
+    real = groups == np.append(-1, groups[:-1])
+    return HopRows(groups[real], records[real, 0], records[real, 1:], {}), columns.begins[-1]
 
 
 def _newest(shape: Shape, words: Ints, behind: Ints, header: Ints, found: Ints) -> tuple[Ints, Ints]:

@@ -3,24 +3,26 @@
 from collections.abc import Sequence
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
 from intonaco.infra.compute.timeline import NEVER
 from intonaco.infra.features.entrybytes import with_bytes
+from intonaco.infra.features.hopcolumns import HopColumns, halvings_of
 from intonaco.infra.features.results import Results, results
 from intonaco.infra.features.shape import (
     ENDLESS,
     HEADER,
     LATER_NULLS,
+    LATEST,
     NEWEST,
     NULLS,
     PENDING,
     TAG,
     UNTIL,
+    WIDTHS,
     WORDS,
     Entries,
-    HopRows,
     Shape,
     ragged,
 )
@@ -37,12 +39,13 @@ class _Parts:
 
     shape: Shape
     entries: Entries
-    hops: HopRows
+    records: Ints
     states: Ints
     counts: Ints
     state_sizes: Ints
     waiting: Ints = field(init=False)
-    totals: Ints = field(init=False)
+    widths: Ints = field(init=False)
+    columns: HopColumns = field(init=False)
     folded: NDArray[np.bool_] = field(init=False)
     sizes: Ints = field(init=False)
     starts: Ints = field(init=False)
@@ -51,10 +54,16 @@ class _Parts:
     def _waiting(self) -> Ints:
         return np.bincount(self.entries.owners, minlength=len(self.entries.header))
 
-    @totals.default
-    def _totals(self) -> Ints:
-        totals: Ints = self.counts.sum(axis=1)
-        return totals
+    @widths.default
+    def _widths(self) -> Ints:
+        totals = self.counts.sum(axis=1)
+        return halvings_of(self.records, np.cumsum(totals) - totals)
+
+    @columns.default
+    def _columns(self) -> HopColumns:
+        """Where hops lie, were there only one entry."""
+        begin = np.full(len(self.counts), self.shape.head)
+        return HopColumns.of(self.widths, self.counts.sum(axis=1), 1 + self.shape.words, begin)
 
     @folded.default
     def _folded(self) -> NDArray[np.bool_]:
@@ -64,7 +73,8 @@ class _Parts:
 
     @sizes.default
     def _sizes(self) -> Ints:
-        return self.shape.head + self.totals * (1 + self.shape.words) + self._newest() + self._others() + self.state_sizes
+        sizes: Ints = self.columns.begins[-1] + self._newest() + self._others() + self.state_sizes
+        return sizes
 
     @starts.default
     def _starts(self) -> Ints:
@@ -81,16 +91,9 @@ class _Parts:
         """The rows of the latest events among the pending ones."""
         return np.flatnonzero(np.diff(self.entries.owners, prepend=-1))
 
-    def put_hops(self, words: Ints) -> None:
-        """Numbers of hops, and measures one behind the other."""
-        totals = self.totals
-        place = np.repeat(self.starts + self.shape.head, totals) + ragged(totals)
-        words[place] = self.hops.indices
-        words[place[:, None] + np.repeat(totals, totals)[:, None] * np.arange(1, self.shape.words + 1)] = self.hops.measures
-
     def put_rest(self, words: Ints, newest: Ints, pending: Ints) -> None:
         """What stands behind the hops."""
-        behind = self.starts + self.shape.head + self.totals * (1 + self.shape.words)
+        behind = self.starts + self.columns.begins[-1]
         if self.folded.any():
             words[behind[self.folded][:, None] + np.arange(self.shape.newest - 1)] = newest[self.folded, 1:]
             behind = behind + self._newest()
@@ -110,13 +113,13 @@ def encode(shape: Shape, entries: Entries, texts: Sequence[bytes]) -> list[bytes
     newest, pending, blobs = entries.newest, entries.pending, None
     if shape.texts or made.lists:
         newest, pending, blobs = with_bytes(shape, entries, texts, made)
-    words = np.empty(int(parts.sizes.sum()), dtype="<i8")
+    words = np.zeros(int(parts.sizes.sum()), dtype="<i8")
     alike = len(parts.sizes) > 0 and bool((parts.sizes == parts.sizes[0]).all())
     if alike:
         words.reshape(len(parts.sizes), -1)[:, : shape.head] = _head(parts, made)
     else:
         words[parts.starts[:, None] + np.arange(shape.head)] = _head(parts, made)
-    parts.put_hops(words)
+    evolve(parts.columns, begins=parts.columns.begins + parts.starts).write(words, parts.records)
     parts.put_rest(words, newest, pending)
     size = 8 * int(parts.sizes[0]) if alike else 0
     whole = words.view(f"V{size}").tolist() if alike else _cut(words.tobytes(), (8 * (parts.starts + parts.sizes)).tolist())
@@ -127,7 +130,7 @@ def _head(parts: _Parts, made: Results) -> Ints:
     shape, entries = parts.shape, parts.entries
     head = np.full((len(entries.header), shape.head), NEVER, dtype=np.int64)
     head[:, :HEADER] = entries.header
-    head[:, TAG], head[:, PENDING], head[:, WORDS] = shape.tag, parts.waiting, parts.sizes
+    head[:, TAG], head[:, PENDING], head[:, WORDS], head[:, WIDTHS] = shape.tag, parts.waiting, parts.sizes, parts.widths
     head[:, NULLS] = made.nulls[:, : shape.later - HEADER].sum(axis=1)
     head[:, LATER_NULLS] = made.nulls[:, shape.later - HEADER :].sum(axis=1)
     head[:, UNTIL] = made.untils[:, : len(shape.windows)].min(axis=1, initial=ENDLESS)
@@ -145,21 +148,15 @@ def _cut(whole: bytes, ends: list[int]) -> list[bytes]:
 
 
 def _with_bases(shape: Shape, entries: Entries) -> _Parts:
-    """The parts of entries: hops with a base before each list, and running sums in place of sums."""
-    hops, entities = entries.hops, len(entries.header)
-    all_groups = entities * len(shape.lists)
-    place = np.arange(len(hops.groups)) + hops.groups + 1
-    size = len(hops.groups) + all_groups
-    indices = np.full(size, NEVER, dtype=np.int64)
-    indices[place] = hops.indices
-    measures = np.full((size, shape.words), 0 if shape.only_sums else NEVER, dtype=np.int64)
+    """The parts of entries: hops with a base of zeros before each list, and running sums in place of sums."""
+    hops, entities, lists = entries.hops, len(entries.header), len(shape.lists)
     own, states, sizes = written_states(shape, hops, entities)
-    if shape.only_sums:
-        measures[place] = own
-        np.cumsum(measures, axis=0, out=measures)
-    else:
-        measures[:, shape.adding] = 0
-        measures[place] = own
-        measures[:, shape.adding] = np.cumsum(measures[:, shape.adding], axis=0)
-    counts = (np.bincount(hops.groups, minlength=all_groups) + 1).reshape(entities, len(shape.lists))
-    return _Parts(shape, entries, HopRows(hops.groups, indices, measures, {}), states, counts, sizes)
+    counts = np.bincount(hops.groups, minlength=entities * lists) + 1 if lists else np.zeros(0, dtype=np.int64)
+    place = np.arange(len(hops.groups)) + hops.groups + 1
+    records = np.zeros((len(hops.groups) + entities * lists, 1 + shape.words), dtype=np.int64)
+    records[place, 0] = hops.indices - shape.latest_units(entries.header[:, LATEST]).ravel()[hops.groups]
+    records[place, 1:] = own
+    sums = slice(1, None) if shape.only_sums else 1 + shape.adding
+    running = np.cumsum(records[:, sums], axis=0)
+    records[:, sums] = running - np.repeat(running[np.cumsum(counts) - counts], counts, axis=0)
+    return _Parts(shape, entries, records, states, counts.reshape(entities, lists), sizes)

@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable, Sequence
 from struct import Struct
 
+from intonaco.infra.features.hopcolumns import LETTERS, NARROWABLE
 from intonaco.infra.features.layout import Aggregate
 from intonaco.infra.features.plansource import PlanSource
-from intonaco.infra.features.shape import HEADER, LATER_NULLS, LATEST, NULLS, PENDING, UNTIL
+from intonaco.infra.features.shape import HEADER, LATER_NULLS, LATEST, NULLS, PENDING, UNTIL, WIDTHS
 from intonaco.infra.features.viewreader import ViewReader
 
 __all__ = ["ADDED", "add_moves", "later_words", "moved_words"]
@@ -56,14 +57,14 @@ def _compile_more(view: ViewReader, window: int) -> More:
     source.add("def more(entry, before, latest):")
     counts = [f"n{number}" for number in range(len(shape.lists))]
     prepared = [f"p{number}" for number in range(len(shape.layout.measures))]
-    given = {PENDING: "pending"} | dict(enumerate([*counts, "created", *prepared], start=shape.counts))
+    given = {PENDING: "pending", WIDTHS: "halvings"} | dict(enumerate([*counts, "created", *prepared], start=shape.counts))
     unpack = source.constant(Struct("<" + "".join("q" if word in given else "8x" for word in range(shape.head))).unpack_from)
     source.add(f"    {''.join(given[word] + ', ' for word in sorted(given))}= {unpack}(entry)")
-    source.add("    if pending != 1:", "        raise KeyError", "    words = memoryview(entry).cast('q')")
-    ends = [str(shape.head), *(f"e{number}" for number in range(len(counts)))]
+    source.add("    if pending != 1:", "        raise KeyError", "    words = memoryview(entry)")
+    ends = ["0", *(f"e{number}" for number in range(len(counts)))]
     for number, count in enumerate(counts):
         source.add(f"    e{number} = {ends[number]} + {count}")
-    source.add(f"    total = {ends[-1]} - {shape.head}")
+    source.add(f"    at = {shape.head}")
     _window(source, view, window, ends)
     source.add(f"    return ({''.join(f'v{slot}, ' for slot, each in enumerate(view.windows) if each == window)})")
     return source.function("more")
@@ -76,15 +77,18 @@ def _window(source: PlanSource, view: ViewReader, window: int, ends: Sequence[st
         source.add("    raise KeyError")
         return
     shape, (over, hop) = view.shape, view.shape.windows[window]
-    start, end = ends[shape.window_lists[window] :][:2]
-    source.add(
-        f"    first = (before - {over}) // {hop}", f"    found = bisect(words, first * {shape.window_hops[window]}, {start}, {end}) - 1"
-    )
     measures = list(dict.fromkeys(measure for kind in features.values() for measure in kind.measures))
     places = [shape.layout.measures.index(measure) for measure in measures]
+    _columns(source, max(shape.places[place] for place in places), ends[-1])
+    unit, (start, end) = shape.units_us[shape.window_lists[window]], ends[shape.window_lists[window] :][:2]
+    source.add(
+        f"    first = (before - {over}) // {hop}",
+        f"    wanted = first * {shape.window_hops[window]} - latest // {unit}",
+        f"    found = bisect(c0, wanted, b0 + {start} + 1, b0 + {end}) - b0 - 1",
+    )
     for number, place in enumerate(places):
-        shift = f"{1 + shape.places[place]} * total"
-        source.add(f"    m{number} = words[{end} - 1 + {shift}] - words[found + {shift}]")
+        column = 1 + shape.places[place]
+        source.add(f"    m{number} = c{column}[b{column} + {end} - 1] - c{column}[b{column} + found]")
     source.add(f"    if latest >= first * {hop}:")
     source.add(*(f"        m{number} += p{place}" for number, place in enumerate(places)))
     for number, measure in enumerate(measures):
@@ -93,6 +97,17 @@ def _window(source: PlanSource, view: ViewReader, window: int, ends: Sequence[st
     for name, kind in features.items():
         words = [f"m{measures.index(measure)}" for measure in kind.measures]
         source.add(f"    {name} = {_finalized(source, kind, words)}")
+
+
+def _columns(source: PlanSource, last: int, total: str) -> None:
+    """Lines that tell where columns of hops are, as `hopcolumns.columns_of_one` does: up to that of a word of measures."""
+    letters = source.constant(LETTERS)
+    for column in range(last + 2):
+        source.add(
+            f"    halving = {f'halvings >> {2 * column} & 3' if column < NARROWABLE else '0'}",
+            f"    c{column}, b{column} = words.cast({letters}[halving]), at << halving",
+            f"    at += ({total} + (1 << halving) - 1) >> halving",
+        )
 
 
 def _finalized(source: PlanSource, kind: Aggregate, words: Sequence[str]) -> str:

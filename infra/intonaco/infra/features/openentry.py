@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from intonaco.infra.compute.measures import NONE, Measure
 from intonaco.infra.compute.scalars import finalize_one, wrapped
 from intonaco.infra.compute.timeline import NEVER, tail
 from intonaco.infra.features.folding import merge_state
+from intonaco.infra.features.hopcolumns import columns_of_one
 from intonaco.infra.features.layout import Aggregate
 from intonaco.infra.features.results import finalized
 from intonaco.infra.features.resultvalues import bytes_at
@@ -28,8 +30,10 @@ class OpenEntry:
 
     Parameters
     ----------
-    starts, total
-        Where each list of hops begins, and after the last where it ends; and how many records there are.
+    starts
+        At which hop each list begins, and after the last where it ends.
+    columns
+        Of each column of hops the numbers among which it is, and where it begins.
     states
         Where the states begin.
     folded
@@ -43,7 +47,7 @@ class OpenEntry:
     words: memoryview
     before: int
     starts: list[int]
-    total: int
+    columns: list[tuple[memoryview, int]]
     states: int
     folded: list[int]
     events: list[list[int]]
@@ -54,11 +58,8 @@ class OpenEntry:
     def of(cls, shape: Shape, whole: bytes, words: memoryview, before: int) -> "OpenEntry":
         """Open an entry, whose words are these."""
         counts = words[shape.counts : shape.first].tolist()
-        starts = [shape.head]
-        for count in counts:
-            starts.append(starts[-1] + count)
-        total = starts[-1] - shape.head
-        behind = shape.head + total * (1 + shape.words)
+        starts = [0, *accumulate(counts)]
+        columns, behind = columns_of_one(words, shape.head, 1 + shape.words, starts[-1])
         folded: list[int] = []
         if shape.columns and words[NEWEST] != NEVER:
             folded = [words[NEWEST], *words[behind : behind + shape.newest - 1].tolist()]
@@ -71,7 +72,7 @@ class OpenEntry:
         if words[LATEST] < before:
             prepared = words[shape.first + 1 : shape.head].tolist()
             events.append([words[LATEST], words[shape.first], *[NONE] * shape.columns, *prepared])
-        return cls(shape, whole, words, before, starts, total, behind, folded, events)
+        return cls(shape, whole, words, before, starts, columns, behind, folded, events)
 
     def newest(self) -> list[int]:
         """The words of the newest usable event, of those of one time the one that is greatest."""
@@ -104,32 +105,30 @@ class OpenEntry:
         shape, number = self.shape, self.shape.windows.index((kind.over_us, kind.hop_us))
         first, place = tail(self.before, kind.over_us, kind.hop_us), shape.window_lists[number]
         start, end = self.starts[place : place + 2]
-        found = bisect_left(self.words, first * shape.window_hops[number], start, end)
+        numbers, begin = self.columns[0]
+        wanted = first * shape.window_hops[number] - self.words[LATEST] // shape.units_us[place]
+        found = bisect_left(numbers, wanted, begin + start + 1, begin + end) - begin
         return found, end, [event for event in self.events if event[_TIME] >= first * kind.hop_us]
 
     def _word(self, number: int, found: int, end: int, events: Sequence[list[int]]) -> int:
         """One measure, merged."""
         shape, measure = self.shape, self.shape.layout.measures[number]
-        words, shift = self.words, (1 + shape.places[number]) * self.total
+        words, begin = self.columns[1 + shape.places[number]]
         place = 2 + shape.columns + number
         if measure.adds:
-            return wrapped(words[shift + end - 1] - words[shift + found - 1] + sum(event[place] for event in events))
+            return wrapped(words[begin + end - 1] - words[begin + found - 1] + sum(event[place] for event in events))
         if not measure.by_time:
-            return max([NONE, *words[shift + found : shift + end], *(event[place] for event in events)])
-        total = self.total
-        rows = [
-            (words[shift + hop], words[shift + total + hop], words[shift + 2 * total + hop])
-            for hop in range(found, end)
-            if words[shift + 2 * total + hop] != NONE
-        ]
+            return max([NONE, *words[begin + found : begin + end], *(event[place] for event in events)])
+        parts = self.columns[1 + shape.places[number] :][:3]
+        rows = [row for row in zip(*(part[at + found : at + end] for part, at in parts), strict=True) if row[2] != NONE]
         rows += [_when(measure, event, event[place]) for event in events if event[place] != NONE]
         return max(rows)[2] if rows else NONE
 
     def _varying(self, kind: Aggregate, number: int, found: int, end: int, events: Sequence[list[int]]) -> Any:
         """An aggregate of states that vary in length."""
         shape, measure = self.shape, self.shape.layout.measures[number]
-        shift = (1 + shape.places[number]) * self.total
-        pointers = self.words[shift + found : shift + end].tolist()
+        words, begin = self.columns[1 + shape.places[number]]
+        pointers = words[begin + found : begin + end].tolist()
         states = [self.words[self.states + (at >> 32) : self.states + (at >> 32) + (at & _LENGTH)] for at in pointers]
         rows = _flat(states)
         place = 2 + shape.columns + number
@@ -140,10 +139,10 @@ class OpenEntry:
             new = np.array([(event[_TIME], event[_CREATED], event[place]) for event in held], dtype=np.int64).reshape(-1, 3)
             rows = np.concatenate([rows.reshape(-1, 3), new])
         groups, rows = merge_state(measure, np.zeros(len(rows), dtype=np.int64), rows)
-        words, null, values = finalized(shape, kind, np.zeros((1, shape.words), dtype=np.int64), {number: (groups, rows)})
+        merged, null, values = finalized(shape, kind, np.zeros((1, shape.words), dtype=np.int64), {number: (groups, rows)})
         if values is not None:
             return tuple((values.view(np.float64) if kind.floats else values).tolist())
-        return None if null[0] else float(words.view(np.float64)[0])
+        return None if null[0] else float(merged.view(np.float64)[0])
 
 
 def _flat(states: Sequence[memoryview]) -> Any:

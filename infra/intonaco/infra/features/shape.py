@@ -1,5 +1,7 @@
 """Where things lie in the online entries of a view, and the entries of some entities taken apart."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from attrs import define, field, frozen
 from numpy.typing import NDArray
@@ -20,11 +22,13 @@ __all__ = [
     "TAG",
     "TEXTS",
     "UNTIL",
+    "WIDTHS",
     "WORDS",
     "Entries",
     "HopRows",
     "Shape",
     "States",
+    "places_of",
     "ragged",
 ]
 
@@ -33,8 +37,8 @@ Ints = NDArray[np.int64]
 States = dict[int, tuple[Ints, Ints]]
 
 FORMAT = 3
-HEADER = 10
-TAG, LATEST, UNTIL, NULLS, LATER_NULLS, NEWEST, BATCH, PUSHED, PENDING, WORDS = range(HEADER)
+HEADER = 11
+TAG, LATEST, UNTIL, NULLS, LATER_NULLS, NEWEST, BATCH, PUSHED, PENDING, WORDS, WIDTHS = range(HEADER)
 #: A moment after all moments.
 ENDLESS = 2**63 - 1
 TEXTS = ("str", "bytes", "json")
@@ -126,6 +130,10 @@ class Shape:
         """What each result is of, in order."""
         return (*self.layout.columns, *self.layout.aggregates)
 
+    def latest_units(self, latest: Ints) -> Ints:
+        """In which unit of each list the latest events are; shape (entities, lists)."""
+        return latest[:, None] // np.array(self.units_us, dtype=np.int64)
+
     def place_of(self, measure: int) -> int:
         """The word of a hop that holds the value of a measure."""
         return self.places[measure] + (2 if self.layout.measures[measure].by_time else 0)
@@ -180,6 +188,12 @@ class Entries:
     newest: Ints
     owners: Ints
     pending: Ints
+
+
+def places_of(numbers: Sequence[int]) -> slice | NDArray[np.intp]:
+    """An index of rows in ascending order: a slice, which copies nothing, where they follow each other."""
+    first, count = (numbers[0], len(numbers)) if numbers else (0, 0)
+    return slice(first, first + count) if list(numbers) == list(range(first, first + count)) else np.array(numbers, dtype=np.intp)
 
 
 def ragged(counts: Ints) -> Ints:

@@ -52,7 +52,7 @@ class ViewColumns:
         self._made = tuple(made)
         self._least = min(each.limit for each in made)
         self._names = tuple(each.name for each in made)
-        self._all_plain = all(each.plain for each in made) and self.reader.slots == tuple(range(len(made)))
+        self._all_plain = all(each.plain for each in made)
 
     def fill(self, found: Found, at_us: Ints, into: Answer) -> None:
         """Add the columns, statuses and ages of rows as of their moments to an answer."""
@@ -79,7 +79,8 @@ class ViewColumns:
         into.ages.update(dict.fromkeys(self._names, ages))
         into.statuses.update(dict.fromkeys(self._names, np.zeros(len(ages), dtype=np.uint8)))
         if self._all_plain:
-            into.columns.update(zip(self._names, found.words.view(np.float64), strict=True))
+            rows = list(found.words.view(np.float64))
+            into.columns.update(zip(self._names, [rows[slot] for slot in self.reader.slots], strict=True))
             return
         none = np.zeros(len(ages), dtype=np.bool_)
         for each in self._made:

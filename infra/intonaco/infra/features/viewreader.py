@@ -31,7 +31,7 @@ class ViewReader:
     prefix
         What the view's keys start with, apart from what those of all views of the plan do.
     wanted
-        The results that the plan's features need, each once.
+        The results that the plan's features need, each once, in the order of entries.
     slots
         For each feature of the plan which of them it is.
     """
@@ -55,7 +55,7 @@ class ViewReader:
     def __attrs_post_init__(self) -> None:
         results = self.shape.results
         places = [_place(results, output) for output in self.plan.outputs]
-        self.wanted = tuple(dict.fromkeys(places))
+        self.wanted = tuple(sorted(set(places)))
         self.slots = tuple(self.wanted.index(place) for place in places)
         self.kinds = tuple(results[place] for place in self.wanted)
         self.windows = tuple(-1 if isinstance(each, Kept) else self.shape.windows.index((each.over_us, each.hop_us)) for each in self.kinds)

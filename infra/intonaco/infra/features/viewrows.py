@@ -14,7 +14,7 @@ from intonaco.infra.features.layout import Aggregate, Kept
 from intonaco.infra.features.movedrows import MovedRows
 from intonaco.infra.features.results import aggregates_at
 from intonaco.infra.features.resultvalues import result_of
-from intonaco.infra.features.shape import HEADER, LATEST, NULLS, TAG, TEXTS, WORDS, holds_floats
+from intonaco.infra.features.shape import HEADER, LATEST, NULLS, TAG, TEXTS, WORDS, holds_floats, places_of
 from intonaco.infra.features.viewreader import ViewReader, other_layout
 from intonaco.infra.storage.entries import VALUE
 
@@ -59,7 +59,7 @@ class ViewRows:
     """Finds the features of one view in many entries."""
 
     reader: ViewReader
-    _places: NDArray[np.intp] = field(init=False)
+    _places: slice | NDArray[np.intp] = field(init=False)
     _moved: MovedRows = field(init=False)
     _enough: int = field(init=False)
     _size: int = field(init=False)
@@ -69,7 +69,7 @@ class ViewRows:
 
     def __attrs_post_init__(self) -> None:
         shape = self.reader.shape
-        self._places = np.array([HEADER + place for place in self.reader.wanted], dtype=np.intp)
+        self._places = places_of([HEADER + place for place in self.reader.wanted])
         self._moved = MovedRows(self.reader)
         self._enough = _ENOUGH_VARYING if shape.varying else _ENOUGH
         self._size = 8 * shape.head
@@ -86,16 +86,17 @@ class ViewRows:
             return self._with_unknown(entries, at_us)
         if len(heads) != size * len(entries):
             raise other_layout(self.reader.plan.view)
-        return self._find(np.frombuffer(heads, dtype="<i8").reshape(len(entries), size >> 3).T, cast("Sequence[bytes]", entries), at_us)
+        by_word = np.frombuffer(heads, dtype="<i8").reshape(len(entries), size >> 3).T.copy()
+        return self._find(by_word, cast("Sequence[bytes]", entries), at_us)
 
     def _find(self, head: Ints, entries: Sequence[bytes], at_us: Ints) -> Found:
-        if (head[TAG] != self.reader.shape.tag).any():
+        if np.count_nonzero(head[TAG] != self.reader.shape.tag):
             raise other_layout(self.reader.plan.view)
-        words, newest, seen = head[self._places], head[LATEST], True
+        words, newest, seen = head[self._places], head[LATEST], True  # the head is this read's own
         alone, moved_nulls = self._moved.merge(head, entries, at_us - self.reader.shape.layout.delay_us, words)
         texts = {number: self._read(number, entries, words[number], head[WORDS]) for number in self._texts}
-        nulls = moved_nulls or bool(head[NULLS].any())
-        if alone.any():
+        nulls = moved_nulls or bool(np.count_nonzero(head[NULLS]))
+        if np.count_nonzero(alone):
             newest, nulls = newest.copy(), True
             before = at_us - self.reader.shape.layout.delay_us
             together = alone & (newest < before)
