@@ -7,24 +7,31 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from attrs import evolve
 
 from intonaco.core.columns import Masked
 from intonaco.core.errors import DefinitionError, IntonacoError, InvalidError, MissingError, SchemaError
+from intonaco.infra.features.changes import expanded
 from intonaco.infra.features.definitions import (
     Entity,
     FeatureSet,
     FeatureView,
     Labels,
     RequestColumn,
+    RequestFunction,
     StreamSource,
     TableSource,
+    clip,
     columns,
     count,
+    distinct,
     first,
     last,
+    last_k,
     maximum,
     mean,
     minimum,
+    quantile,
     sum_,
 )
 from intonaco.infra.features.status import Status
@@ -210,6 +217,11 @@ def test_what_is_no_number_is_refused_where_it_is_summed(applied: FeatureStore, 
     applied.workspace.tables.write("default/sales", sales(amount=pa.array([1.0, wrong, 2.0])))
     for attempt in (lambda: applied.read_offline(SET, asked(), 9 * HOUR), lambda: applied.materialize(SET, 9 * HOUR)):
         refused(attempt, "'amount'", InvalidError)
+    error = refused(
+        lambda: applied.materialize(SET, 9 * HOUR), "feature view 'sales' cannot take rows of table:default/sales@0", InvalidError
+    )
+    assert "--rebuild" in error.hint
+    assert "run it again" not in error.hint
     assert applied.read(SET, asked(), 9 * HOUR).statuses["amount"].tolist() == [Status.missing]
 
 
@@ -247,7 +259,14 @@ def test_no_rows_are_answered_with_none(filled: FeatureStore) -> None:
 
 def test_a_table_that_is_not_there_is_named(applied: FeatureStore) -> None:
     for attempt in (lambda: applied.read_offline(SET, asked(), 9 * HOUR), lambda: applied.materialize(SET, 9 * HOUR)):
-        refused(attempt, "default/sales", MissingError)
+        error = refused(attempt, "there is no table 'default/sales', which feature view 'sales' reads", MissingError)
+        assert error.hint.startswith("intonaco tables ingest sales FILE")
+
+
+def test_a_table_that_lost_a_column_names_view_table_and_cure(filled: FeatureStore) -> None:
+    filled.workspace.tables.write("default/sales", sales(sold_at=None), mode="replace")
+    error = refused(lambda: filled.materialize(SET, 9 * HOUR), "'default/sales', which feature view 'sales' reads, lacks", SchemaError)
+    assert error.hint.startswith("write the table with it, or name another in the view's source")
 
 
 def moments(kind: pa.DataType, *texts: str) -> pa.Table:
@@ -317,12 +336,32 @@ def test_rows_without_their_moment_are_refused(filled: FeatureStore) -> None:
             "'shop' is str",
         ),
         (lambda: FeatureSet(name="s", features=[VIEW.using("amount", rename={"amount": "stock"}), VIEW["stock"]]), "'stock' twice"),
+        (lambda: evolve(VIEW, features=[]), "has no features"),
+        (lambda: evolve(VIEW, features=[columns("note"), columns("note")]), "'note' twice"),
+        (lambda: evolve(VIEW, valid_for="0s"), "valid_for"),
+        (lambda: evolve(VIEW, features=[columns("amount", valid_for="2d")], valid_for="1d"), "'amount' is valid for 2d"),
+        (lambda: mean("note", over="1d") and evolve(VIEW, features=[mean("note", over="1d")]), "no mean of 'note'"),
+        (lambda: mean("amount", over="1d", resolution=-1.0), "a resolution is positive"),
+        (lambda: distinct("note", over="1d", precision=40), "from 4 to 16"),
+        (lambda: quantile("amount", 2.0, over="1d"), "from 0 to 1"),
+        (lambda: last_k("amount", k=0, over="1d"), "k is from 1"),
+        (
+            lambda: FeatureSet(name="s", features=[VIEW["note"], evolve(VIEW, delay="1s")["stock"]]).views,
+            "two different views named 'sales'",
+        ),
+        (lambda: FeatureSet(name="s", features=[VIEW["note"]], request=[RequestColumn("till", "str")]), "'till' is both str and int64"),
+        (lambda: StreamSource("a", {}, time="t", partitions=0), "at least 1 partition"),
+        (lambda: Labels(name="l", table="t", keys=[], value="v", final="f", at="a"), "no keys"),
+        (lambda: clip("amount", 1.0, 0.0), "clip"),
+        (lambda: RequestFunction(name="f", function="ratio", arguments=["amount"]), "takes 2 columns"),
+        (lambda: expanded([VIEW, evolve(VIEW, delay="1s")]), "two different definitions of the feature view 'sales'"),
     ],
 )
 def test_definitions_that_cannot_work_say_what_to_write(attempt: Any, says: str) -> None:
     with pytest.raises((DefinitionError, SchemaError)) as caught:
         attempt()
     assert says in str(caught.value)
+    assert caught.value.hint
 
 
 def test_labels_of_a_table_without_their_columns_are_refused(filled: FeatureStore) -> None:

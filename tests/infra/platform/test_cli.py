@@ -25,6 +25,12 @@ def broken() -> Answer:
     raise ZeroDivisionError("nothing to divide by")
 
 
+@pytest.mark.parametrize("arguments", ["--help", "plugins", "plugins --json"])
+def test_that_nobody_reads_is_no_fault(root: Path, arguments: str) -> None:
+    command = f"{sys.executable} -m intonaco.infra.platform.cli {arguments} | true; exit ${{PIPESTATUS[0]}}"
+    assert subprocess.run(["bash", "-c", command], check=False, capture_output=True).returncode == 141
+
+
 @click.command()
 @answering
 def endless() -> Answer:

@@ -29,6 +29,14 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("intonaco.infra.storage.catalogmigration.BARRIER_S", 0.1)
 
 
+def test_the_state_of_all_stores_is_told_where_one_does_not_answer(ask: Ask, root: Path) -> None:
+    (root / "intonaco.toml").write_text('[stores]\nkeyvalue = "redis://127.0.0.1:1"\n')
+    code, answer = ask("migrate", "status")
+    told = {row["store"]: row for row in answer["stores"]}
+    assert (code, len(told), {row["behind"] for row in told.values()}) == (5, 5, {None})
+    assert ["cannot be reached" in told[store]["fault"] for store in ("keyvalue", "stream")] == [True, False]
+
+
 @pytest.mark.parametrize("store", STORES)
 def test_a_store_moves_by_commands_that_say_what_comes_next(store: str, ask: Ask, root: Path) -> None:
     code, answer = ask("migrate", "start", store, TARGETS[store])

@@ -170,7 +170,8 @@ def expanded(definitions: Iterable[Definition]) -> list[Definition]:
         for each in (*_below(definition), definition):
             kept = found.setdefault((kind_of(each), each.name), each)
             if kept is not each and kept != each:
-                raise DefinitionError(f"two different definitions of the feature {kind_of(each)} {each.name!r}", field=each.name)
+                hint = "give one another name, or define it in one module and import it in the others"
+                raise DefinitionError(f"two different definitions of the feature {kind_of(each)} {each.name!r}", hint=hint, field=each.name)
     return sorted(found.values(), key=lambda each: _KINDS.index(kind_of(each)))
 
 

@@ -26,6 +26,8 @@ __all__ = ["check_table", "event_data", "event_table", "events_of", "read_events
 
 #: Rows of a piece. Features are joined to the events of one piece at a time, and joined views are sorted for each anew.
 PIECE = 1_000_000
+#: What to do about a time that is none.
+_AS_TIME = "write the table with it as a timestamp of UTC: pyarrow's cast(pa.timestamp('us', tz='UTC'))"
 
 
 def check_table(view: FeatureView, snapshot: Snapshot) -> None:
@@ -41,9 +43,10 @@ def check_table(view: FeatureView, snapshot: Snapshot) -> None:
         dtype, what = plain.get(name, ("", "in its source's expressions"))
         where = f"table {snapshot.table!r}, which feature view {view.name!r} reads,"
         if name not in held:
-            raise SchemaError(f"{where} lacks the column {name!r}, {what}", hint=suggestion(name, held.names), field=name)
+            hint = f"write the table with it, or name another in the view's source: {suggestion(name, held.names)}"
+            raise SchemaError(f"{where} lacks the column {name!r}, {what}", hint=hint, field=name)
         if dtype and family(held[name].dtype) != family(dtype) and not widened(held[name].dtype, dtype):
-            hint = "declare it as it is, or write a table in which it is as declared"
+            hint = _AS_TIME if dtype == "timestamp" else "declare it as it is, or write a table in which it is as declared"
             raise SchemaError(f"{where} has {name!r}, {what}, as {held[name].dtype}, expected {dtype}", hint=hint, field=name)
 
 
@@ -52,9 +55,13 @@ def event_table(tables: TableStore, project: str, views: Iterable[FeatureView], 
     try:
         return tables.snapshot(f"{project}/{table}", version)
     except MissingError as error:
-        streamed = next((view for view in views if isinstance(view.source, StreamSource) and view.source.table == table), None)
-        if streamed is None or version is not None:
+        readers = [view for view in views if view.source.table == table]
+        if not readers or version is not None:
             raise
+        streamed = next((view for view in readers if isinstance(view.source, StreamSource)), None)
+        if streamed is None:
+            fault = f"there is no table {f'{project}/{table}'!r}, which feature view {readers[0].name!r} reads"
+            raise MissingError(fault, hint=f"intonaco tables ingest {table} FILE; {error.hint}", field=table) from error
         fault = f"nothing of the topic {table!r}, which feature view {streamed.name!r} reads, has landed in its table yet"
         raise MissingError(fault, hint=f"intonaco features consume {streamed.name} --once", field=streamed.name) from error
 

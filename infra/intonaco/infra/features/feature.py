@@ -74,13 +74,21 @@ class Feature:
             raise DefinitionError(f"feature {self.name!r}: there is no aggregate {self.kind!r}", hint=suggestion(self.kind, KINDS))
         if not 0 < self.hop_us <= self.over_us:
             window, hop = duration_text(self.over_us), duration_text(self.hop_us)
-            raise DefinitionError(f"feature {self.name!r}: the window of {window} is shorter than its hop of {hop}", field=self.name)
+            raise DefinitionError(
+                f"feature {self.name!r}: the window of {window} is shorter than its hop of {hop}",
+                hint="leave out the hop, or make it shorter",
+                field=self.name,
+            )
         if self.hop_us != EXACT and self.over_us // self.hop_us > _MOST_HOPS:
             raise DefinitionError(f"feature {self.name!r} keeps more than {_MOST_HOPS} hops", hint="use a longer hop", field=self.name)
         if self.resolution < 0:
-            raise DefinitionError(f"feature {self.name!r}: a resolution is positive, not {self.resolution}", field=self.name)
+            raise DefinitionError(
+                f"feature {self.name!r}: a resolution is positive, not {self.resolution}", hint="such as 0.01", field=self.name
+            )
         if self.kind == "last_k" and self.default is not None:
-            raise DefinitionError(f"feature {self.name!r}: a list has no default; without values it is empty", field=self.name)
+            raise DefinitionError(
+                f"feature {self.name!r}: a list has no default; without values it is empty", hint="leave out the default", field=self.name
+            )
 
     @property
     def floats(self) -> bool:
@@ -97,7 +105,10 @@ class Feature:
         if self.kind == "column":
             return self._declared(evolve(self, dtype=dtype, source_dtype=dtype))
         if self.kind not in _OF_ANY_TYPE and not dtype.startswith(("int", "uint", "float", "bool", "decimal")):
-            raise DefinitionError(f"feature {self.name!r}: there is no {self.kind} of {self.column!r}, which is {dtype}", field=self.name)
+            hint = "count, distinct and columns take every type; the others numbers"
+            raise DefinitionError(
+                f"feature {self.name!r}: there is no {self.kind} of {self.column!r}, which is {dtype}", hint=hint, field=self.name
+            )
         return self._declared(evolve(self, source_dtype=dtype, dtype=self._answered(dtype), resolution=self._step(dtype)))
 
     def _declared(self, typed: "Feature") -> "Feature":

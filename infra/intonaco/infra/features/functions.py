@@ -32,6 +32,8 @@ __all__ = [
     "weekday",
 ]
 
+#: What to do about a function that is not given what it takes.
+_SIGNATURES = "see the functions of the reference of definitions"
 #: Names the moment of the row among a function's arguments.
 AT = "at"
 Floats = NDArray[np.float64]
@@ -68,15 +70,19 @@ class RequestFunction:
             hint = suggestion(self.function, FUNCTIONS)
             raise DefinitionError(f"no request-time function {self.function!r}", hint=hint, field=self.name) from error
         if len(self.arguments) != found.columns:
-            raise DefinitionError(f"{self.function!r} takes {found.columns} columns, not {len(self.arguments)}", field=self.name)
+            raise DefinitionError(
+                f"{self.function!r} takes {found.columns} columns, not {len(self.arguments)}", hint=_SIGNATURES, field=self.name
+            )
         wanted = "one or more" if found.parameters < 0 else str(found.parameters)
         if len(self.parameters) != found.parameters and not (found.parameters < 0 and self.parameters):
-            raise DefinitionError(f"{self.function!r} takes {wanted} parameters, not {len(self.parameters)}", field=self.name)
+            raise DefinitionError(
+                f"{self.function!r} takes {wanted} parameters, not {len(self.parameters)}", hint=_SIGNATURES, field=self.name
+            )
         try:
             if found.check is not None:
                 found.check(*self.parameters)
         except ValueError as error:
-            raise DefinitionError(f"{self.function!r}: {error}", field=self.name) from None
+            raise DefinitionError(f"{self.function!r}: {error}", hint=_SIGNATURES, field=self.name) from None
 
 
 def apply(function: RequestFunction, columns: Columns, at_us: NDArray[np.int64]) -> Floats:

@@ -49,7 +49,9 @@ class JoinSource(Source):
             raise DefinitionError(f"source {self.table!r} {fault}", hint="view.using(prefix='origin_')", field=twice or "uses")
         listed = next((each.name for each in self.joined if each.shape), None)
         if listed is not None:
-            raise DefinitionError(f"source {self.table!r}: {listed!r} holds several values for each event", field=listed)
+            raise DefinitionError(
+                f"source {self.table!r}: {listed!r} holds several values for each event", hint="join one of its values", field=listed
+            )
 
     @property
     def table(self) -> str:  # type: ignore[override]

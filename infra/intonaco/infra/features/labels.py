@@ -40,6 +40,6 @@ class Labels:
 
     def __attrs_post_init__(self) -> None:
         if not self.keys:
-            raise DefinitionError(f"labels {self.name!r} have no keys", field=self.name)
+            raise DefinitionError(f"labels {self.name!r} have no keys", hint='keys=["trip"]', field=self.name)
         if self.value in self.keys:
-            raise DefinitionError(f"labels {self.name!r}: the value {self.value!r} is a key", field=self.value)
+            raise DefinitionError(f"labels {self.name!r}: the value {self.value!r} is a key", hint="name another column", field=self.value)

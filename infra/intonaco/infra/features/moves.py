@@ -101,7 +101,12 @@ class _Move:
                 self._write(place, end)
                 place = end
         except IntonacoError as error:
-            error.hint = f"{error.hint}; {self._resume}" if error.hint else self._resume
+            resume = self._resume
+            if isinstance(error, InvalidError):
+                names = ", ".join(dict.fromkeys(repr(lane.progress.view) for lane in self.lanes))
+                error.message = f"feature view {names} cannot take rows of {self._snapshot.reference}: {error.message}"
+                resume = f"{self._stored}: write the table anew with these rows mended, then materialize with --rebuild"
+            error.hint = f"{error.hint}; {resume}" if error.hint else resume
             raise
         self._finish()
 
@@ -157,9 +162,13 @@ class _Move:
 
     @property
     def _resume(self) -> str:
+        return f"{self._stored}: run it again to go on from there"
+
+    @property
+    def _stored(self) -> str:
         piece = self.lanes[0].piece
         done = self._first if piece is None else piece.done
-        return f"{done:,} of {self._wish.source_rows:,} rows of {self._snapshot.reference} are stored: run it again to go on from there"
+        return f"{done:,} of {self._wish.source_rows:,} rows of {self._snapshot.reference} are stored"
 
     def _refuse_replaced(self) -> None:
         if self._done.source_version < 0:

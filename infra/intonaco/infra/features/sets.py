@@ -108,7 +108,9 @@ class FeatureSet:
         for use in self.features:
             kept = found.setdefault(use.view.name, use.view)
             if kept != use.view:
-                raise DefinitionError(f"feature set {self.name!r} uses two different views named {kept.name!r}", field=kept.name)
+                raise DefinitionError(
+                    f"feature set {self.name!r} uses two different views named {kept.name!r}", hint="give one another name", field=kept.name
+                )
         return tuple(found.values())
 
     def inputs(self) -> Schema:
@@ -119,7 +121,8 @@ class FeatureSet:
                 kept = fields.setdefault(key.name, key)
                 if kept.dtype != key.dtype:
                     fault = f"feature set {self.name!r}: the column {key.name!r} is both {kept.dtype} and {key.dtype}"
-                    raise DefinitionError(fault, field=key.name)
+                    hint = f"declare it as the key is, or read the view by another column: using(keys={{{key.name!r}: ...}})"
+                    raise DefinitionError(fault, hint=hint, field=key.name)
         return Schema(tuple(fields.values()))
 
     def outputs(self) -> Schema:

@@ -86,7 +86,11 @@ class Source(ABC):
         for name in (self.time, self.created):
             if name is not None and name in self.columns and self.columns[name].dtype != "timestamp":
                 kind = self.columns[name].dtype
-                raise DefinitionError(f"source {self.table!r}: the time column {name!r} is {kind}, expected timestamp", field=name)
+                raise DefinitionError(
+                    f"source {self.table!r}: the time column {name!r} is {kind}, expected timestamp",
+                    hint="declare it as timestamp, or leave it out of the columns",
+                    field=name,
+                )
 
 
 def widened(given: str, declared: str) -> bool:
@@ -145,7 +149,11 @@ class StreamSource(Source):
     def __attrs_post_init__(self) -> None:
         self._check_times()
         if self.partitions < 1:
-            raise DefinitionError(f"source {self.topic!r}: a topic has at least 1 partition, not {self.partitions}", field="partitions")
+            raise DefinitionError(
+                f"source {self.topic!r}: a topic has at least 1 partition, not {self.partitions}",
+                hint="leave it out for 1",
+                field="partitions",
+            )
 
     @property
     def table(self) -> str:  # type: ignore[override]

@@ -44,9 +44,15 @@ class Topic:
                 f"feature view {name!r} reads the table {first.table!r} and no stream", hint="give it a StreamSource", field=name
             )
         if first.topic.endswith(_DEAD):
-            raise DefinitionError(f"the topic {first.topic!r} ends in {_DEAD!r}, the name of dead letters", field=first.topic)
+            raise DefinitionError(
+                f"the topic {first.topic!r} ends in {_DEAD!r}, the name of dead letters", hint="name it otherwise", field=first.topic
+            )
         if any(not isinstance(each, StreamSource) or each.partitions != first.partitions for each in sources):
-            raise DefinitionError(f"views of the topic {first.topic!r} count its partitions differently", field=first.topic)
+            raise DefinitionError(
+                f"views of the topic {first.topic!r} count its partitions differently",
+                hint="give their sources the same number",
+                field=first.topic,
+            )
         self.source = first
         self.records = EventRecords.of(first.topic, [view for view, _ in self.views])
 

@@ -9,7 +9,7 @@ from attrs import evolve, field, frozen
 
 from intonaco.core.errors import DefinitionError
 from intonaco.core.schema import Field, suggestion
-from intonaco.infra.compute.timeline import duration
+from intonaco.infra.compute.timeline import duration, duration_text
 from intonaco.infra.features.aggregates import Feature
 from intonaco.infra.features.entities import Entity
 from intonaco.infra.features.given import family, named, words
@@ -75,9 +75,12 @@ class FeatureView:
         twice = sorted({name for name in names if names.count(name) > 1})
         if not names or twice:
             fault = f"names the feature {twice[0]!r} twice" if twice else "has no features"
-            raise DefinitionError(f"feature view {self.name!r} {fault}", field=self.name)
+            hint = "give one another name: name=..." if twice else "such as features=[count(over='1h')]"
+            raise DefinitionError(f"feature view {self.name!r} {fault}", hint=hint, field=self.name)
         if self.delay < 0 or (self.valid_for is not None and self.valid_for <= 0):
-            raise DefinitionError(f"feature view {self.name!r}: delay is at least 0, valid_for more than 0", field=self.name)
+            fault = f"feature view {self.name!r}: delay is at least 0, valid_for more than 0"
+            raise DefinitionError(fault, hint="leave out valid_for to keep values for ever", field=self.name)
+        self._check_valid_for()
         self._check_chain(self.source, (self.name,))
         self.source.check(self.entity.keys, f"feature view {self.name!r}")
         for key in self.entity.keys:
@@ -85,8 +88,19 @@ class FeatureView:
                 given = self.source.columns[key.name].dtype
                 raise DefinitionError(
                     f"feature view {self.name!r}: the key {key.name!r} is {given} in {self.source.table!r}, expected {key.dtype}",
+                    hint="declare both alike, as the table has it",
                     field=key.name,
                 )
+
+    def _check_valid_for(self) -> None:
+        """Refuse a feature that would outlive its view: all of a view's values expire with its newest event."""
+        for feature in self.features:
+            own_us = None if feature.source_dtype else feature.valid_for_us  # one that was typed is read back as it was applied
+            if self.valid_for is not None and own_us is not None and own_us > self.valid_for:
+                own, whole = duration_text(own_us), duration_text(self.valid_for)
+                fault = f"feature view {self.name!r}: {feature.name!r} is valid for {own}, its view for {whole}"
+                hint = "give the view the longest, and features that age sooner their own"
+                raise DefinitionError(fault, hint=hint, field=feature.name)
 
     def _check_expectations(self) -> None:
         known = dict.fromkeys([*self.used, *self.source.columns.names])

@@ -110,7 +110,10 @@ def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(escape(_cell(value)) for value in row.values()))
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160, soft_wrap=False).print(table)
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160, soft_wrap=False)
+    with console.capture() as shown:
+        console.print(table)
+    click.echo(shown.get(), nl=False)
 
 
 def _cell(value: Any) -> str:

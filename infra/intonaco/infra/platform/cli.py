@@ -4,7 +4,8 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,32 @@ EXIT_CODES: tuple[tuple[type[errors.IntonacoError], int], ...] = (
     (errors.PluginError, 2),
 )
 UNEXPECTED = 1
+#: As of a process that SIGPIPE ends.
+_NOBODY_READS = 141
+
+
+class _NobodyReadsError(Exception):
+    """Whoever read the output is gone; click would leave with 1, which means a fault of ours."""
+
+
+@contextmanager
+def _read() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _NobodyReadsError from error
 
 
 class CommandTable(Commands):
     """Commands by import path, loaded when they are called."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any) -> click.Context:
+        with _read():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _read():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS, *(name for name in sorted(_added()) if name not in COMMANDS)]
@@ -139,9 +162,9 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         INTERRUPTED.show("--json" in given)
         sys.exit(INTERRUPTED.exit_code)
-    except BrokenPipeError:
+    except _NobodyReadsError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        sys.exit(_NOBODY_READS)
     except Exception as error:
         fault = _fault(error, given)
         fault.show("--json" in given)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import define
 
+from intonaco.core.errors import UnavailableError
 from intonaco.infra.platform.answers import Answer, answering, say
 from intonaco.infra.platform.cli import open_workspace
 from intonaco.infra.platform.groups import Commands
@@ -21,6 +22,8 @@ __all__ = ["migrate"]
 
 STORES = ("blobs", "tables", "keyvalue", "stream", "catalog")
 _STORE = click.argument("store", type=click.Choice(STORES))
+#: The exit code of a store that cannot be asked.
+_UNAVAILABLE = 5
 _NEXT = {
     "copying": "intonaco migrate switch {store}",
     "held": "intonaco migrate switch {store}",
@@ -64,10 +67,12 @@ def status() -> Answer:
     """Say of each store where it is and whether it moves."""
     with open_workspace() as workspace:
         rows = [_row(workspace, store) for store in STORES]
-    moving = [row for row in rows if row["phase"]]
+    moving, faults = [row for row in rows if row["phase"]], [row for row in rows if row["fault"]]
     following = _NEXT[moving[0]["phase"]].format(store=moving[0]["store"]) if moving else "intonaco migrate start STORE URL"
-    lines = [f"{len(moving)} of {len(rows)} stores move."]
-    return Answer(data={"stores": rows}, lines=lines, rows=rows, next=following)
+    lines = [f"{len(moving)} of {len(rows)} stores move.", *(f"{row['store']} cannot be asked: {row['fault']}" for row in faults)]
+    shown = [{name: row[name] for name in ("store", "url", "phase", "to", "behind")} for row in rows]
+    following = f"intonaco doctor, then {following}" if faults else following
+    return Answer(data={"stores": rows}, lines=lines, rows=shown, next=following, exit_code=_UNAVAILABLE if faults else 0)
 
 
 @migrate.command()
@@ -147,7 +152,6 @@ def _catalog_migration(workspace: "Workspace", store: str, source: Any) -> "Cata
     from intonaco.core.plugins import load_path
     from intonaco.infra.storage.catalog import Catalog
     from intonaco.infra.storage.catalogmigration import CatalogMigration
-    from intonaco.infra.storage.moves import url_text
 
     rooms = [load_path(offer.path) for offer in workspace.plugins.offers("catalog_rooms").values()]
     url = workspace.url(store)
@@ -159,14 +163,18 @@ def _catalog_migration(workspace: "Workspace", store: str, source: Any) -> "Cata
     with Catalog.open(url, rooms, workspace.plugins, gone_too=True) as catalog:
         known = catalog.rooms
     lock = workspace.home / "migrate-catalog.lock"
-    return CatalogMigration(f"stores.catalog ({url})", url_text(url), source, known, made, lock, _Progress())
+    return CatalogMigration(f"stores.catalog ({url})", url, source, known, made, lock, _Progress())
 
 
 def _row(workspace: "Workspace", store: str) -> dict[str, Any]:
-    with _opened(workspace, store) as migration:
-        move = migration.state()
-    row = {"store": store, "url": str(workspace.url(store)), "phase": move.phase.value if move else "", "to": _url_of(move)}
-    return {**row, "behind": bool(move and move.behind)}
+    """Where a store is; `behind` is null of one that does not move, `fault` says why one cannot be asked."""
+    row = {"store": store, "url": str(workspace.url(store)), "phase": "", "to": "", "behind": None, "fault": ""}
+    try:
+        with _opened(workspace, store) as migration:
+            move = migration.state()
+    except UnavailableError as error:
+        return {**row, "fault": error.message}
+    return row if move is None else {**row, "phase": move.phase.value, "to": _url_of(move), "behind": move.behind}
 
 
 def _url_of(move: "Move | None") -> str:
