@@ -11,11 +11,12 @@ from pathlib import Path
 from attrs import define, field
 
 from intonaco.core.errors import ConflictError, InvalidError
+from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.catalogcopy import Synced, sync_table, tables_of, unknown_tables
 from intonaco.infra.storage.catalogmoves import add_step, last_step
 from intonaco.infra.storage.databases import Database, explained
 from intonaco.infra.storage.migration import BARRIER_S, Comparison, Progress, alone, in_time, told_move
-from intonaco.infra.storage.moves import Move, Phase
+from intonaco.infra.storage.moves import Move, Phase, url_text
 from intonaco.infra.storage.rooms import Room
 from intonaco.infra.storage.watching import HOLD_S
 
@@ -29,18 +30,23 @@ class CatalogMigration:
     Parameters
     ----------
     url
-        What the settings name.
+        What the settings name; as text if it can be written down as it is.
     open_database
         Opens a database that has the tables of all rooms, making them if need be.
     """
 
     where: str
-    url: str
+    url: StoreUrl | str
     source: Database
     rooms: Sequence[Room]
     open_database: Callable[[str], Database]
     lock: Path
     progress: Progress = field(default=lambda work, objects, size_bytes: None, repr=False)
+
+    @property
+    def _written(self) -> str:
+        """What the settings name, as a move writes it down; InvalidError if it has a password."""
+        return self.url if isinstance(self.url, str) else url_text(self.url)
 
     def state(self) -> Move | None:
         """The newest step; None if the catalog does not move."""
@@ -49,6 +55,7 @@ class CatalogMigration:
 
     def start(self, target: str) -> Comparison:
         """Copy what is there; goes on where it was interrupted."""
+        written = self._written
         with alone(self.lock, self.where), explained(self.source, self.where):
             move = self.state()
             if move is not None and (move.target != target or move.phase.reads_target):
@@ -60,7 +67,7 @@ class CatalogMigration:
             with self.open_database(target) as opened:
                 if move is None:
                     self._refuse_others(opened, target)
-                    self._step(opened, Phase.GIVEN_UP, self.url)
+                    self._step(opened, Phase.GIVEN_UP, written)
                 self._step(self.source, Phase.COPYING, target)
                 return self._sync(self.source, opened)
 
@@ -79,7 +86,7 @@ class CatalogMigration:
                 self._step(self.source, Phase.GIVEN_UP, move.target)
                 return 0.0
             with self.open_database(move.target) as opened:
-                return self._pass(opened, self.source, self.url)
+                return self._pass(opened, self.source, self._written)
 
     def finish(self) -> str:
         """Leave the source for good; the target, which the settings have to name from now on."""
@@ -100,7 +107,7 @@ class CatalogMigration:
             self._sync(source, target, begun + HOLD_S / 2)
             if self._sync(source, target, begun + HOLD_S / 2).repaired:
                 raise ConflictError(f"{self.where} was written while it was held", hint="switch again")
-            self._step(target, Phase.GIVEN_UP, self.url)
+            self._step(target, Phase.GIVEN_UP, self._written)
             self._step(source, Phase.SWITCHED, url, number=held.number + 1)  # conflicts if somebody did not wait any longer
         except BaseException:
             self._step(source, Phase.COPYING, url)
@@ -124,7 +131,7 @@ class CatalogMigration:
     def _refuse_others(self, target: Database, url: str) -> None:
         """A database that was filled from here before may be filled again, another one has to be empty."""
         last = self._last(target)
-        if last is not None and last.target == self.url:
+        if last is not None and last.target == self._written:
             return
         with target.engine.execution_options(reads=True).connect() as connection:
             for table in tables_of(self.rooms):
