@@ -332,3 +332,23 @@ def test_an_unknown_name_is_missing(filled: FeatureStore) -> None:
 def test_a_request_without_a_key_is_refused(filled: FeatureStore) -> None:
     with pytest.raises(SchemaError, match="'carrier'"):
         filled.read(SET, {"dep_delay": np.ones(1)}, np.array([1]))
+
+
+def test_the_order_in_which_a_view_lists_its_columns_decides_nothing(store: FeatureStore) -> None:
+    source = TableSource("tied", {"a": "int64", "b": "int64"}, time="at")
+    view = FeatureView(name="tied", entity=Entity("thing", {"thing": "str"}), source=source, features=[columns("a"), columns("b")])
+    asked = FeatureSet(name="ties", features=[view["a", "b"]])
+    store.apply([asked])
+    events = pa.table({"thing": ["x", "x"], "at": pa.array([5, 5]).cast(pa.timestamp("us", tz="UTC")), "a": [1, 2], "b": [9, 3]})
+    store.workspace.tables.write("default/tied", events)
+    store.materialize(asked, 10)
+    turned = evolve(view, features=view.features[::-1])
+    [_, step] = store.apply([turned])
+    assert (step.action, step.version) == ("describe", 1)
+    store.materialize(turned, 20)
+    for features in ("ties", FeatureSet(name="other", features=[turned["a", "b"]])):
+        for answer in (
+            store.read(features, {"thing": np.array(["x"])}, at=20),
+            store.read_offline(features, {"thing": np.array(["x"])}, at=[20]),
+        ):
+            assert [answer.columns[name].tolist() for name in "ab"] == [[2], [3]]

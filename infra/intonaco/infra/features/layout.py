@@ -64,7 +64,7 @@ class Layout:
     measures
         What each hop holds, in the order in which it is stored.
     columns
-        Of which the newest value is kept.
+        Of which the newest value is kept, by name: in what order a view lists them decides nothing, not even ties.
     aggregates
         Of which the value just after the newest event is kept.
     floats
@@ -90,7 +90,7 @@ class Layout:
             delay_us=view.delay,
             hops=tuple(Hops(hop_us=hop, reach_us=reach[hop]) for hop in sorted(reach)),
             measures=tuple(sorted({measure for each in aggregates for measure in each.measures})),
-            columns=tuple(kept.values()),
+            columns=tuple(kept[name] for name in sorted(kept)),
             aggregates=tuple(aggregates),
             floats=tuple(sorted({feature.column for feature in view.windows if feature.floats})),
         )
