@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pytest
+from attrs import evolve
 
 from intonaco.core.columns import Masked
 from intonaco.core.errors import ConflictError, InvalidError, MissingError, SchemaError
