@@ -93,6 +93,8 @@ class Settings:
     """All that `intonaco.toml` can say."""
 
     project: str = field(default=DEFAULT_PROJECT, validator=lambda _, __, value: check_name(value, "project") and None)
+    #: The platform that commands open, whose needs hold for every process of the workspace.
+    platform: str = ""
     definitions: tuple[str, ...] = ()
     stores: StoreSettings = StoreSettings()
     engines: EngineSettings = EngineSettings()

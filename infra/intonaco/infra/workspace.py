@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from attrs import define, evolve, field, fields
 
 from intonaco.core.errors import DefinitionError, SettingsError, UnavailableError
-from intonaco.core.plugins import Plugins, load_path
+from intonaco.core.plugins import Plugins, load_path, platforms
 from intonaco.core.settings import read_settings
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.settings import Settings, StoreSettings
@@ -144,6 +144,19 @@ class Workspace:
             elif name in needs or self._is_outside(name):
                 self._try_open(name)
 
+    def require_for_platform(self) -> None:
+        """Ask stores, as `require` does, for what the platform needs that the settings name, if they name one."""
+        for who, needs in self._of_platform():
+            self.require(who, needs)
+
+    def platform(self) -> Any:
+        """The class of the platform that the settings name; SettingsError lists those that there are."""
+        known, name = platforms(), self.settings.platform
+        if name not in known:
+            told = f"the setting 'platform' names {name!r}, which is not installed" if name else "the setting 'platform' names none"
+            raise SettingsError(told, hint=f"there are {', '.join(sorted(known))}", field="platform")
+        return load_path(known[name])
+
     def _try_open(self, name: str) -> None:
         try:
             getattr(self, name)
@@ -194,8 +207,13 @@ class Workspace:
 
         asked = store.database if name == "catalog" else store
         lacks = asked.lacks()
-        for who, needs in self._needs or [("the workspace", {})]:
+        for who, needs in [*self._of_platform(), *self._needs] or [("the workspace", {})]:
             check_guarantees(f"stores.{name} ({self.url(name)})", lacks, needs.get(name, asked.promises - asked.waived()), who)
+
+    def _of_platform(self) -> "list[tuple[str, Mapping[str, Collection[Guarantee]]]]":
+        """What the platform needs that the settings name."""
+        name = self.settings.platform
+        return [(f"the platform {name!r}", self.platform().needs)] if name else []
 
     def _is_outside(self, name: str) -> bool:
         offer = self.plugins.offers(HOOKS[name][0]).get(self.url(name).scheme)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 import toys  # type: ignore[import-not-found, unused-ignore]
 
-from intonaco.core.errors import DefinitionError, MissingError, RefusedError
+from intonaco.core.errors import DefinitionError, MissingError, RefusedError, SettingsError
 from intonaco.infra.serving.ledger import Ledger
 from intonaco.infra.workspace import Workspace
 
@@ -218,3 +218,39 @@ class TestCommandsOfAVersion:
         code, answer = ask("reproduce", "line@1")
         assert (code, answer["verdict"]) == (4, "different")
         assert answer["next"].startswith("intonaco why ")
+
+
+class TestNamedPlatform:
+    """The platform that the settings name."""
+
+    @pytest.fixture
+    def distributed(self, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder = tmp_path / "installed"
+        (folder / "distributed-1.dist-info").mkdir(parents=True)
+        (folder / "distributed_platform.py").write_text(
+            "from intonaco.infra.platform.platform import Platform\nfrom intonaco.infra.storage.guarantees import Guarantee\n"
+            "class Distributed(Platform):\n    name = 'distributed'\n    needs = {'keyvalue': [Guarantee.SHARED]}\n"
+        )
+        (folder / "distributed-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: distributed\nVersion: 1\n")
+        entry = "[intonaco.platforms]\ndistributed = distributed_platform:Distributed\n"
+        (folder / "distributed-1.dist-info" / "entry_points.txt").write_text(entry)
+        monkeypatch.syspath_prepend(str(folder))
+        (root / "intonaco.toml").write_text('platform = "distributed"\n')
+
+    @pytest.mark.usefixtures("distributed")
+    @pytest.mark.parametrize("command", [["deploy", "line"], ["predict", "line", "{}"], ["serve", "--port", "0"]], ids=lambda each: each[0])
+    def test_every_way_of_opening_it_holds_its_needs(self, run: Run, command: list[str]) -> None:
+        code, out, err = run(*command)
+        assert code == 2, out
+        assert "the platform 'distributed' needs of stores.keyvalue" in err
+        assert "redis://HOST" in err
+
+    @pytest.mark.usefixtures("distributed")
+    def test_a_worker_that_opens_the_workspace_is_held_to_them_too(self, root: Path) -> None:
+        with Workspace.open(root) as workspace, pytest.raises(SettingsError, match=r"'distributed' needs of stores\.keyvalue"):
+            _ = workspace.keyvalue
+
+    def test_one_that_is_not_installed_is_told_with_those_that_are(self, root: Path, run: Run) -> None:
+        (root / "intonaco.toml").write_text('platform = "generl"\n')
+        code, _, err = run("deploy", "line")
+        assert (code, "'generl', which is not installed" in err, "general" in err) == (2, True, True)

@@ -217,5 +217,17 @@ def open_workspace(**overrides: Any) -> Any:
     return Workspace.open(overrides=overrides or None)
 
 
+def open_platform() -> Any:
+    """The platform that the settings name on the workspace that the command line names; without one, what all have in common."""
+    from intonaco.infra.platform.platform import Platform
+
+    workspace = open_workspace()
+    try:
+        return (workspace.platform() if workspace.settings.platform else Platform)(workspace)
+    except BaseException:
+        workspace.close()
+        raise
+
+
 if __name__ == "__main__":
     main()

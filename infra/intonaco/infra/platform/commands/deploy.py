@@ -3,7 +3,7 @@
 import click
 
 from intonaco.infra.platform.answers import Answer, answering
-from intonaco.infra.platform.cli import open_workspace
+from intonaco.infra.platform.cli import open_platform
 
 __all__ = ["deploy"]
 
@@ -16,9 +16,7 @@ __all__ = ["deploy"]
 @answering
 def deploy(endpoint: str, version: str, wait_s: float, remove: bool) -> Answer:
     """Serve VERSION (eta@3, by default the newest of the model named like ENDPOINT)."""
-    from intonaco.infra.platform.platform import Platform
-
-    with Platform(open_workspace()) as platform:
+    with open_platform() as platform:
         if remove:
             platform.deployments.remove(endpoint)
             return Answer(data={"endpoint": endpoint, "state": "removed"}, lines=[f"{endpoint} is served no more."], next="intonaco status")

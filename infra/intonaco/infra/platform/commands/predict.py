@@ -3,7 +3,7 @@
 import click
 
 from intonaco.infra.platform.answers import Answer, answering
-from intonaco.infra.platform.cli import open_workspace
+from intonaco.infra.platform.cli import open_platform
 from intonaco.infra.platform.moments import moment
 
 __all__ = ["predict"]
@@ -16,11 +16,10 @@ __all__ = ["predict"]
 @answering
 def predict(endpoint: str, rows: str, at_us: int | None) -> Answer:
     """Predict for rows: a JSON object, a list of them, @FILE, or - for standard input."""
-    from intonaco.infra.platform.platform import Platform
     from intonaco.infra.serving.plainrows import rows_of_text
 
     given = rows_of_text(rows)
-    with Platform(open_workspace()) as platform:
+    with open_platform() as platform:
         answers = platform.predict(endpoint, given, at=at_us)
         versions = [route.version for route in platform.deployments.get(endpoint).deployment.routes]
     data = {"endpoint": endpoint, "versions": versions, "predictions": answers}

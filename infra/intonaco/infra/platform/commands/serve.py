@@ -26,4 +26,5 @@ def serve(host: str | None, port: int | None, grpc_port: int | None, as_json: bo
         click.echo(json.dumps(told) if as_json else f"Serving at {where}; Ctrl-C stops it.\n\nNext: {told['next']}")
 
     with open_workspace() as workspace:
+        workspace.require_for_platform()
         server.serve(workspace, host=host, port=port, grpc_port=grpc_port, on_ready=ready)
