@@ -1,11 +1,13 @@
 """How entries are laid out as bytes: what is whole, one by one and many together."""
 
+import zlib
 from itertools import permutations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from intonaco.infra.storage.checksum import crc32
 from intonaco.infra.storage.entries import check_together, encode
 
 PREFIX = b"room/view"
@@ -41,3 +43,9 @@ def test_entries_of_others_keys_or_of_another_room_are_not_whole() -> None:
 def test_an_absent_entry_is_told_from_a_damaged_one() -> None:
     with pytest.raises(TypeError):
         check_together(PREFIX)([b"a", b"b"], [encode(PREFIX + b"a", 1, b"x"), None])  # type: ignore[list-item]
+
+
+@given(st.binary(max_size=70), st.integers(0, 2**32 - 1))
+def test_the_quick_checksum_is_that_of_zlib(data: bytes, start: int) -> None:
+    assert crc32(data, start) == zlib.crc32(data, start)
+    assert crc32(data * 100) == zlib.crc32(data * 100)

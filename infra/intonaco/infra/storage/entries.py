@@ -13,9 +13,9 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from struct import Struct
-from zlib import crc32
 
 from intonaco.core.errors import CorruptError
+from intonaco.infra.storage.checksum import crc32
 
 __all__ = [
     "FORMAT",

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self, cast
-from zlib import crc32
 
 import lmdb
 from attrs import define, field
 
 from intonaco.core.errors import CorruptError, InvalidError, SettingsError
 from intonaco.core.urls import StoreUrl
+from intonaco.infra.storage.checksum import crc32
 from intonaco.infra.storage.entries import (
     FORMAT,
     LONGEST_WHOLE,
