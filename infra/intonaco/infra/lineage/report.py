@@ -32,7 +32,7 @@ class Report:
     blocks: tuple[Block, ...] = field(converter=_blocks)
 
     def html(self) -> str:
-        """One page that needs nothing else: styles, data and the chart script are inside."""
+        """One page that needs nothing else: styles, pictures and charts are inside."""
         from intonaco.infra.lineage.page import render
 
         return render(self.title, self.blocks)
@@ -55,8 +55,8 @@ class Report:
         return render(self.title, self.blocks, width)
 
     def _repr_html_(self) -> str:
-        """The page in a frame of its own, so that a notebook's styles and scripts stay apart from it."""
-        return f'<iframe srcdoc="{escape(self.html())}" sandbox="allow-scripts" style="width:100%;height:640px;border:0"></iframe>'
+        """The page in a frame of its own, so that a notebook's styles stay apart from it."""
+        return f'<iframe srcdoc="{escape(self.html())}" sandbox="" style="width:100%;height:640px;border:0"></iframe>'
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that `from_json` reads."""

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from intonaco.infra.compute.summary import Summary
 from intonaco.infra.features.statistics import DAY_US, Statistics
 from intonaco.infra.lineage.records import moment
 from intonaco.infra.lineage.report import Block, Chart, Metric, Report, Table, Text
@@ -11,19 +12,25 @@ from intonaco.infra.lineage.sparks import spark
 
 __all__ = ["picture", "view_report"]
 
-_WIDTH, _BARS = 160, 18
+_WIDTH, _BARS, _FEW_BARS, _LONGEST = 160, 18, 12, 24
+#: What a terminal shows from which width on.
+_COLUMNS = (
+    (("name", "rows", "nulls", "mean", "p50", "distribution"), 0),
+    (("name", "rows", "nulls", "mean", "p50", "distribution", "mean by day"), 96),
+    (("name", "rows", "nulls", "mean", "p05", "p50", "p95", "distribution", "mean by day", "nulls by day"), 120),
+)
 _FIGURES = ("column", "rows", "nulls", "distinct", "mean", "std", "min", "p05", "p50", "p95", "max")
 
 
 def picture(found: Mapping[str, Statistics]) -> str:
-    """Figures and bars for a terminal, a line for each column; `found` is by what they are of: `features, as of ...`."""
-    rows = [
-        (title.partition(",")[0], *_numbers(each, name), *_sparks(each, name)) for title, each in found.items() for name in each.columns
-    ]
-    if not rows:
-        return ""
-    names = ("of", "name", "rows", "nulls", "mean", "p05", "p50", "p95", "distribution", "mean by day", "nulls by day")
-    return Report("statistics", [Table("", names, rows)]).text(shutil.get_terminal_size((_WIDTH, 0)).columns)
+    """Figures and bars for a terminal, a line for each column; `found` is by what they are of: `features, as of ...`.
+
+    A narrow terminal gets shorter bars and fewer figures: the page has all of them.
+    """
+    width = shutil.get_terminal_size((_WIDTH, 0)).columns
+    shown = [names for names, least in _COLUMNS if width >= least][-1]
+    tables = [Table(title, shown, [_line(each, name, shown, width) for name in each.columns]) for title, each in found.items()]
+    return Report("statistics", held).text(width) if (held := [table for table in tables if table.rows]) else ""
 
 
 def view_report(shown: Mapping[str, Any], found: Mapping[str, Statistics]) -> Report:
@@ -87,20 +94,36 @@ def _charts(found: Statistics, name: str) -> Iterator[Block]:
         yield Chart(f"{name}: rows without a value, by day", x=texts, series={"nulls": _nulls(found, name)}, y_label="%")
 
 
-def _numbers(found: Statistics, name: str) -> tuple[Any, ...]:
-    total = found.total(name)
-    figures = [total.mean, *(total.quantile(q) for q in (0.05, 0.5, 0.95))] if total.kind == "number" and total.n else [None] * 4
-    return (name, total.rows, f"{100 * total.null_share:.1f} %", *figures)
-
-
-def _sparks(found: Statistics, name: str) -> tuple[str, str, str]:
-    total = found.total(name)
-    many = len(found.days[name]) > 1
-    nulls = spark(_nulls(found, name), _BARS) if many and total.nulls else ""
+def _line(found: Statistics, name: str, shown: Iterable[str], width: int) -> list[Any]:
+    """What a terminal shows of a column."""
+    total, bars = found.total(name), _BARS if width >= _COLUMNS[-1][1] else _FEW_BARS
+    called = name if len(name) <= _LONGEST or width >= _WIDTH else f"{name[: _LONGEST - 1]}…"
+    cells: dict[str, Any] = {"name": called, "rows": total.rows, "nulls": f"{100 * total.null_share:.1f} %"}
+    cells["distribution"] = _frequent(total, _LONGEST) or total.kind
     if total.kind == "number" and total.n:
-        return spark(found.histogram(name, _BARS)[1]), spark(_means(found, name), _BARS, from_zero=False) if many else "", nulls
-    texts = ", ".join(f"{text} {100 * count / max(total.n, 1):.0f} %" for text, count in list(total.top.items())[:3])
-    return texts or total.kind, "", nulls
+        cells |= {"mean": total.mean, **{f"p{round(100 * q):02}": total.quantile(q) for q in (0.05, 0.5, 0.95)}}
+        cells["distribution"] = spark(found.histogram(name, bars)[1], bars)
+    return [{**_by_day(found, name, bars), **cells}.get(each) for each in shown]
+
+
+def _by_day(found: Statistics, name: str, bars: int) -> dict[str, str]:
+    total = found.total(name)
+    if len(found.days[name]) < 2:
+        return {}
+    means = {"mean by day": spark(_means(found, name), bars, from_zero=False)} if total.kind == "number" and total.n else {}
+    return means | ({"nulls by day": spark(_nulls(found, name), bars)} if total.nulls else {})
+
+
+def _frequent(total: Summary, most: int) -> str:
+    """The most frequent texts with their shares, as many as fit, the first of them cut if it is too long."""
+    told = ""
+    for text, count in total.top.items():
+        share = f" {100 * count / max(total.n, 1):.0f} %"
+        each = f"{text if len(text) + len(share) <= most else text[: most - len(share) - 1] + '…'}{share}"
+        if told and len(told) + 2 + len(each) > most:
+            break
+        told += f"{', ' if told else ''}{each}"
+    return told
 
 
 def _figures(found: Statistics, name: str) -> tuple[Any, ...]:
