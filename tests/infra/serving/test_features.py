@@ -12,6 +12,7 @@ import psutil
 import pyarrow as pa
 import pytest
 
+from intonaco.infra.features.answer import Answer
 from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, RequestColumn, TableSource, columns, count, mean
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.features.views import Use
@@ -86,6 +87,13 @@ def test_every_status_and_age_is_that_of_python(store: FeatureStore, server: Run
         ["missing", "missing", "defaulted"],
     ]
     assert told["rows"][0]["features"]["late_mean_1h"] == {"value": 3.0, "status": "present", "age_s": 1800.0}
+
+
+def test_an_infinity_is_told_by_name_and_never_as_null() -> None:
+    codes = np.zeros(3, np.uint8)
+    found = Answer(columns={"x": np.array([np.inf, -np.inf, 1.5])}, statuses={"x": codes}, ages={"x": np.array([5, 5, 5])})
+    told = read_answer("set", [{}, {}, {}], 0, found, offline=False)
+    assert [row["features"]["x"]["value"] for row in told["rows"]] == ["Infinity", "-Infinity", 1.5]
 
 
 def test_what_is_read_over_http_is_compared_with_the_tables(store: FeatureStore, server: RunningServer) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -90,4 +91,9 @@ def _rows(given: Sequence[Mapping[str, Any]], answer: Answer) -> list[dict[str, 
 
 
 def _shown(value: Any) -> Any:
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+    """The value as JSON has it: bytes as base64, and infinities by name, for null would say that there is no value."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, float) and math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
