@@ -16,9 +16,12 @@ __all__ = ["column_of", "identities", "numbers", "plain", "presence", "times"]
 
 def column_of(table: pa.Table, name: str, where: str) -> pa.Array:
     """The column in one piece; SchemaError if it is not there."""
-    if name not in table.column_names:
-        raise SchemaError(f"{where} lacks the column {name!r}", hint=suggestion(name, table.column_names), field=name)
-    column = table.column(name)
+    try:
+        column = table.column(name)
+    except KeyError as error:
+        if name in table.column_names:
+            raise SchemaError(f"{where}: the column {name!r} is there twice", field=name) from error
+        raise SchemaError(f"{where} lacks the column {name!r}", hint=suggestion(name, table.column_names), field=name) from None
     array = (
         column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks) if column.num_chunks else pa.nulls(0, column.type)
     )

@@ -25,6 +25,7 @@ from intonaco.infra.features.shape import (
     Entries,
     Shape,
     ragged,
+    run_starts,
 )
 from intonaco.infra.features.states import written_states
 
@@ -89,7 +90,7 @@ class _Parts:
     @property
     def latest(self) -> NDArray[np.intp]:
         """The rows of the latest events among the pending ones."""
-        return np.flatnonzero(np.diff(self.entries.owners, prepend=-1))
+        return run_starts(self.entries.owners)
 
     def put_rest(self, words: Ints, newest: Ints, pending: Ints) -> None:
         """What stands behind the hops."""

@@ -14,7 +14,7 @@ from intonaco.infra.compute.sketches import finalize_bins
 from intonaco.infra.compute.timeline import NEVER, tail
 from intonaco.infra.features.folding import event_rows, joined, merge_hops, merge_runs
 from intonaco.infra.features.layout import Aggregate
-from intonaco.infra.features.shape import ENDLESS, HEADER, LATEST, Entries, HopRows, Shape, States, holds_floats
+from intonaco.infra.features.shape import ENDLESS, HEADER, LATEST, Entries, HopRows, Shape, States, holds_floats, run_starts
 
 __all__ = ["Finalized", "Results", "aggregates_at", "finalized", "results"]
 
@@ -80,7 +80,7 @@ def _columns(shape: Shape, entries: Entries, made: Results) -> None:
     """Columns of the newest event of each entity."""
     if not shape.columns or not len(entries.owners):
         return
-    first = np.flatnonzero(np.diff(entries.owners, prepend=-1))
+    first = run_starts(entries.owners)
     values = entries.pending[first, 2 : 2 + shape.columns]
     made.nulls[entries.owners[first], : shape.columns] = values == NEVER
     if len(shape.floating):
@@ -100,7 +100,7 @@ def _inside(shape: Shape, number: int, cuts: Ints, hops: HopRows) -> NDArray[np.
 def _without_first(shape: Shape, number: int, hops: HopRows, inside: NDArray[np.intp]) -> NDArray[np.intp]:
     """The hops that a window holds once it has lost the first one of its own size, which finer ones may make up."""
     groups, indices = hops.groups[inside], hops.indices[inside] // shape.window_hops[number]
-    starts = np.flatnonzero(np.diff(groups, prepend=-1))
+    starts = run_starts(groups)
     return inside[indices > np.repeat(indices[starts], np.diff(starts, append=len(groups)))]
 
 
@@ -108,13 +108,14 @@ def _window(shape: Shape, number: int, later: int, hops: HopRows, inside: NDArra
     """Fill in the results of one window that holds these hops."""
     over, hop = shape.windows[number]
     groups = hops.groups[inside]
-    starts = np.flatnonzero(np.diff(groups, prepend=-1))
+    starts = run_starts(groups)
     measures, states = merge_runs(shape, hops.measures[inside], starts, _within(hops.states, inside, len(hops.groups)))
     found = groups[starts] // len(shape.lists)
     into.untils[found, later * len(shape.windows) + number] = (hops.indices[inside[starts]] // shape.window_hops[number] + 1) * hop + over
     for which, aggregate in enumerate(shape.layout.aggregates, start=shape.columns + later * len(shape.layout.aggregates)):
         if (aggregate.over_us, aggregate.hop_us) == (over, hop):
-            into.words[:, which], into.nulls[:, which] = _of_nothing(shape, aggregate)
+            if len(found) < len(into.words):
+                into.words[:, which], into.nulls[:, which] = _of_nothing(shape, aggregate)
             into.words[found, which], into.nulls[found, which], listed = finalized(shape, aggregate, measures, states)
             if listed is not None:
                 into.lists[which] = listed

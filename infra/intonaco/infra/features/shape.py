@@ -30,6 +30,7 @@ __all__ = [
     "States",
     "places_of",
     "ragged",
+    "run_starts",
 ]
 
 Ints = NDArray[np.int64]
@@ -194,6 +195,14 @@ def places_of(numbers: Sequence[int]) -> slice | NDArray[np.intp]:
     """An index of rows in ascending order: a slice, which copies nothing, where they follow each other."""
     first, count = (numbers[0], len(numbers)) if numbers else (0, 0)
     return slice(first, first + count) if list(numbers) == list(range(first, first + count)) else np.array(numbers, dtype=np.intp)
+
+
+def run_starts(groups: Ints) -> NDArray[np.intp]:
+    """Where among ascending groups each begins."""
+    begins = np.empty(len(groups), dtype=np.bool_)
+    begins[:1] = True
+    np.not_equal(groups[1:], groups[:-1], out=begins[1:])
+    return np.flatnonzero(begins)
 
 
 def ragged(counts: Ints) -> Ints:
