@@ -41,7 +41,7 @@ test: .venv/installed
 	$(BIN)/python -m pytest $(BOTH_CORES) $(ARGS)
 
 quick: .venv/installed
-	$(BIN)/python -m pytest $(BOTH_CORES) -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest $(BOTH_CORES) -m "not slow" --hypothesis-profile=quick $(ARGS)
 
 check: .venv/installed
 	$(BIN)/ruff check .

@@ -5,14 +5,20 @@ only for a reason that is listed here.
 """
 
 import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from intonaco.infra.workspace import Workspace
 
 # Before anything imports them, such as the search for examples in docstrings.
 pytest.register_assert_rewrite("intonaco.ext.postgres.testing", "intonaco.ext.redis.testing", "intonaco.ext.s3.testing")
 
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI")))
+settings.register_profile("quick", settings.get_profile("ours"), max_examples=25)
 settings.load_profile("ours")
 
 #: What the conformance kit says of abilities that a store may have and this one has not.
@@ -22,6 +28,20 @@ ALLOWED_SKIPS: tuple[str, ...] = (
     "this store changes nothing in one turn",
 )
 _skipped: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Makes of a folder one whose workspace has an empty catalog, a copy: making one takes longer than most tests."""
+    made = tmp_path_factory.mktemp("fresh")
+    with Workspace.open(made) as workspace, workspace.catalog.read():
+        pass
+
+    def copy(folder: Path) -> Path:
+        shutil.copytree(made / ".intonaco", folder / ".intonaco")
+        return folder
+
+    return copy
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -11,7 +11,6 @@ import pytest
 BESIDE_A_FLOOR = {"definitions", "import", "help", "serving", "asof", "windows", "metrics", "register", "online", "materialize"}
 BESIDE_A_FLOOR |= {"into_table", "online_redis", "online_redis_features", "materialize_redis"}
 PROMISED = BESIDE_A_FLOOR | {"stream"}
-SLOW = {"serving", "stream"}
 FIELDS = {"bench": str, "system": str, "n": int, "cpu_s": float, "wall_s": float, "peak_mb": float, "ratio": float}
 
 
@@ -37,9 +36,8 @@ def test_an_unknown_name_is_refused_with_those_that_there_are(root: Path) -> Non
     assert "register" in done.stderr
 
 
-@pytest.mark.parametrize(
-    "bench", [pytest.param(bench, marks=pytest.mark.slow if bench in SLOW else ()) for bench in sorted(BESIDE_A_FLOOR)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("bench", sorted(BESIDE_A_FLOOR))
 def test_it_prints_a_line_for_each_system_with_the_floor_first(root: Path, bench: str) -> None:
     printed = lines(root, bench)
     assert len(printed) >= 2

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,8 +8,8 @@ from intonaco.infra.workspace import Workspace
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace.open(tmp_path) as workspace:
+def workspace(tmp_path: Path, fresh: Callable[[Path], Path]) -> Iterator[Workspace]:
+    with Workspace.open(fresh(tmp_path)) as workspace:
         yield workspace
 
 

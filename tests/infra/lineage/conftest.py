@@ -11,9 +11,9 @@ from intonaco.infra.workspace import Workspace
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
+def workspace(tmp_path: Path, fresh: Callable[[Path], Path]) -> Iterator[Workspace]:
     (tmp_path / "work").mkdir()
-    with Workspace.open(tmp_path / "work") as workspace:
+    with Workspace.open(fresh(tmp_path / "work")) as workspace:
         yield workspace
 
 

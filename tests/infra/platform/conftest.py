@@ -17,11 +17,11 @@ Told = tuple[int, str, str]
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def root(tmp_path: Path, fresh: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of an empty workspace, which the command line works in; modules of it are forgotten afterwards."""
     folder = tmp_path / "work"
     folder.mkdir()
-    monkeypatch.setenv("INTONACO_WORKSPACE", str(folder))
+    monkeypatch.setenv("INTONACO_WORKSPACE", str(fresh(folder)))
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     yield folder
