@@ -24,6 +24,14 @@ def test_the_page_of_the_conformance_kit_names_each_contract_and_its_fixtures() 
     assert {name for _, name, _ in rows} == known
 
 
+def test_each_promise_is_shown_by_a_test_that_stands() -> None:
+    text = (_DOCS / "reference" / "promises.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", text)
+    assert len(named) == text.count("::") > 40
+    for path, test in named:
+        assert f"def {test}(" in (_DOCS.parent / path).read_text(encoding="utf-8"), f"{path} has no {test}"
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     made = re.compile(r"^intonaco\.[\w.]+\.md$")
     for page in _DOCS.rglob("*.md"):

@@ -1,9 +1,7 @@
 """Rows A1, A5, A8 and A10 of the promises, for the catalog on PostgreSQL, and what a lost server or line does."""
 
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -16,11 +14,10 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sql
 
-from intonaco.core.errors import ConflictError, CorruptError, UnavailableError
+from intonaco.core.errors import CorruptError, UnavailableError
 from intonaco.core.urls import StoreUrl
 from intonaco.ext.postgres.local import LocalPostgres
 from intonaco.infra.storage.catalog import Catalog
-from intonaco.infra.storage.leases import Lease, Leases
 from intonaco.infra.storage.record import LEASES
 from intonaco.infra.testing.catalog import pets
 from intonaco.infra.testing.relay import Relay
@@ -127,50 +124,6 @@ def test_a_process_killed_in_a_migration_leaves_a_catalog_that_opens(server: Loc
         process.communicate(timeout=60)
         with Catalog.open(url, [pets(tmp_path / str(attempt), 2)]) as catalog:
             assert catalog.changes("t") == []
-
-
-_HOLDING = """
-import sys
-from intonaco.core.errors import IntonacoError
-from intonaco.infra.storage.catalog import Catalog
-from intonaco.infra.storage.leases import Leases
-with Catalog.open(sys.argv[1]) as catalog:
-    leases = Leases(catalog)
-    lease = leases.take("batch", "stalled", 1)
-    print("taken", flush=True)
-    sys.stdin.readline()
-    try:
-        with catalog.transaction() as connection:
-            leases.check(connection, lease)
-            catalog.record_change(connection, "t", "stalled")
-    except IntonacoError as error:
-        print(type(error).__name__, flush=True)
-"""
-
-
-def _taken(leases: Leases) -> Lease:
-    while True:
-        try:
-            return leases.take("batch", "next", 10)
-        except ConflictError:
-            time.sleep(0.02)
-
-
-def test_a_holder_that_stalls_and_comes_back_commits_nothing(url: str) -> None:
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    process = subprocess.Popen([sys.executable, "-c", _HOLDING, url], text=True, **pipes)  # type: ignore[call-overload]
-    assert process.stdout.readline() == "taken\n"
-    os.kill(process.pid, signal.SIGSTOP)
-    with Catalog.open(url) as catalog:
-        leases, begun = Leases(catalog), time.monotonic()
-        lease = _taken(leases)
-        assert time.monotonic() - begun < 2
-        os.kill(process.pid, signal.SIGCONT)
-        out, _ = process.communicate("go\n", timeout=30)
-        assert out == "ConflictError\n"
-        with catalog.transaction() as connection:
-            leases.check(connection, lease)
-        assert catalog.changes("t") == []
 
 
 def test_a_writer_that_stalls_inside_its_transaction_loses_it(url: str) -> None:

@@ -329,6 +329,29 @@ def test_eight_processes_that_write_the_same_keys_end_with_the_greatest(server: 
     assert store.get([b"same/%d" % key for key in range(40)]) == expected
 
 
+_OPENER = """
+import sys
+from intonaco.ext.redis.store import RedisStore
+from intonaco.ext.redis.stream import RedisStream
+url = sys.stdin.readline().strip()
+with RedisStore.open(url) as store, RedisStream.open(url) as stream:
+    store.put([(b"first", int(sys.argv[1]), b"")])
+    stream.append("faults/first", [b""])
+"""
+
+
+def test_eight_processes_can_start_first(server: LocalRedis) -> None:
+    url = f"{server.url}?prefix=first"
+    command = [sys.executable, "-c", _OPENER]
+    processes = [subprocess.Popen([*command, str(number)], stdin=subprocess.PIPE, text=True) for number in range(8)]
+    for process in processes:
+        process.communicate(url, timeout=60)
+    assert [process.returncode for process in processes] == [0] * 8
+    with RedisStore.open(url) as store, RedisStream.open(url) as stream:
+        assert store.get([b"first"]) == [(7, b"")]
+        assert stream.end("faults/first") == 8
+
+
 def test_hostile_keys_never_meet(server: LocalRedis, store: RedisStore) -> None:
     parts = [
         b"",
