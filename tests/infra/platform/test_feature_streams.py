@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from intonaco.infra.features.definitions import FeatureView
@@ -54,11 +55,36 @@ def test_what_waits_is_taken_and_what_cannot_be_is_shown_and_replayed(ask: Ask, 
     assert told["next"] == "intonaco features dead passing"
     code, letters = ask("features", "dead", "passing")
     assert (code, [each["place"] for each in letters["dead"]], letters["replayed"]) == (0, ["0.3.0"], 0)
-    assert "when" in letters["dead"][0]["reason"]
+    assert (
+        letters["dead"][0]["reason"] == "'when' is \"yesterday\", expected timestamp: microseconds since 1970, or ISO 8601 with a timezone"
+    )
+    assert letters["dead"][0]["event"] == {"stop": "c", "when": "yesterday", "late": 1.0}
     assert ask("features", "dead", "passed", "--replay")[1]["replayed"] == 1
     assert ask("features", "consume", "passed", "--once")[1]["dead"] == 1
+    code, letters = ask("features", "dead", "passed")
+    assert [(each["replay_of"], each["event"]["stop"]) for each in letters["dead"]] == [("0.3.0", "c")]
+    assert "once they can take effect" in letters["next"]
     code, values = ask("features", "get", "lateness", "--keys", '{"stop": "a"}', "--at", "2024-01-01T02:00:00Z")
     assert values["rows"][0]["features"]["count_1d"]["value"] == 1
+
+
+def test_an_event_that_came_as_arrow_is_shown_as_json_without_personal_data(ask: Ask, root: Path) -> None:
+    changed = (root / "definitions.py").read_text().replace('{"late": "float64"}', "HELD", 1)
+    held = 'HELD = Schema((Field("late", "float64"), Field("driver", "str", tags=("private",))))'
+    text = changed.replace("stream =", f"from intonaco.core.schema import Field, Schema\n{held}\nstream =", 1)
+    (root / "definitions.py").write_text(text)
+    assert ask("features", "apply")[0] == 0
+    with Workspace.open(root) as workspace:
+        at = pa.array([1_704_067_200_000_000]).cast(pa.timestamp("us", tz="UTC"))
+        events = pa.table({"stop": pa.array([None], pa.string()), "when": at, "late": [1.0], "driver": ["Ada Lovelace"]})
+        FeatureStore(workspace).append("passing", events)
+        workspace.stream.append("default/events/passing", [b"\x00\x01", b'{"stop": "a", "when": 1, "late": "x", "driver": "Ada Lovelace"}'])
+    assert ask("features", "consume", "passed", "--once")[1]["dead"] == 3
+    _, told = ask("features", "dead", "passing")
+    shown = [each["event"] for each in told["dead"]]
+    first = {"stop": None, "when": "2024-01-01T00:00:00Z", "late": 1.0, "driver": "***"}
+    assert sorted(shown, key=str) == sorted([first, None, {"stop": "a", "when": 1, "late": "x", "driver": "***"}], key=str)
+    assert "Lovelace" not in json.dumps(told)
 
 
 @pytest.mark.slow

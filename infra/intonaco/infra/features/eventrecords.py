@@ -19,6 +19,7 @@ from attrs import define, evolve, field
 from intonaco.core.errors import DefinitionError, SchemaError
 from intonaco.core.schema import Field, Schema
 from intonaco.infra.compute.timeline import as_us
+from intonaco.infra.features.eventtext import EventText
 from intonaco.infra.features.received import NOWHERE, Fault, Origin, Received
 from intonaco.infra.features.views import FeatureView
 from intonaco.infra.storage.arrow import arrow_schema, conform
@@ -43,6 +44,7 @@ class EventRecords:
 
     topic: str
     schema: Schema
+    text: EventText = field(init=False)
     _decoder: "msgspec.json.Decoder[Any]" = field(init=False)
 
     @classmethod
@@ -55,12 +57,13 @@ class EventRecords:
                 held = columns.setdefault(each.name, Field(each.name, each.dtype, nullable=True))
                 if held.dtype != each.dtype:
                     fault = f"topic {topic!r}: views take {each.name!r} for {held.dtype} and for {each.dtype}"
-                    raise DefinitionError(fault, field=each.name)
+                    raise DefinitionError(fault, hint="declare it alike in all of them", field=each.name)
         return cls(topic, Schema(tuple(columns.values())))
 
     def __attrs_post_init__(self) -> None:
         fields = [(f"f{number}", _json_type(each) | None) for number, each in enumerate(self.schema)]
         rename = {f"f{number}": each.name for number, each in enumerate(self.schema)}
+        self.text = EventText.of(self.schema)
         self._decoder = msgspec.json.Decoder(msgspec.defstruct("Event", fields, rename=rename, gc=False))
 
     def of_table(self, events: pa.Table) -> list[bytes]:
@@ -73,7 +76,11 @@ class EventRecords:
         records = [msgspec.json.encode(row) for row in rows]
         faults = self.read([(number, record) for number, record in enumerate(records)]).faults
         if faults:
-            raise SchemaError(f"event {faults[0].origin.offset} for {self.topic!r}: {faults[0].reason}", field=faults[0].field)
+            raise SchemaError(
+                f"event {faults[0].origin.offset} for {self.topic!r}: {faults[0].reason}",
+                hint="nothing was appended",
+                field=faults[0].field,
+            )
         return records
 
     def read(self, records: Sequence[tuple[int, bytes]], partition: int = 0) -> Received:
@@ -108,7 +115,8 @@ class EventRecords:
                 objects.append(decode(value))
                 kept.append((offset, value))
             except (msgspec.MsgspecError, ValueError) as error:
-                faults.append(Fault(Origin(partition, offset), _reason(error), value, _field(error)))
+                name = _field(error)
+                faults.append(Fault(Origin(partition, offset), self.text.misfit(value, name) or _reason(error), value, name))
         made = self._made(partition, objects, kept)
         return evolve(made, faults=faults + made.faults)
 

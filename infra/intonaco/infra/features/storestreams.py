@@ -59,6 +59,14 @@ class StreamedFeatures(AppliedFeatures):
         """The events of a view's topic, or of a topic, that could not take effect and were not replayed; the oldest first."""
         return DeadLetters(self._topic(given)).waiting()
 
+    def events_of(self, given: FeatureView | str, letters: Sequence[DeadLetter]) -> "list[tuple[Any, str]]":
+        """What each letter holds as plain values, None where its bytes are no event, and the place of the event that it replays.
+
+        Values of columns that are tagged `private` are hidden.
+        """
+        text = self._topic(given).records.text
+        return [text.plain(letter.event) for letter in letters]
+
     def replay(self, given: FeatureView | str, letters: Sequence[DeadLetter] | None = None) -> int:
         """Append the events of dead letters to their topic again, once each; all by default. How many."""
         return DeadLetters(self._topic(given)).replay(letters)

@@ -1,8 +1,9 @@
 """`intonaco features consume` and `intonaco features dead`: streams of events, and those of them that could not take effect."""
 
+import json
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -73,18 +74,29 @@ def dead(name: str, replay: bool) -> Answer:
     with open_workspace() as workspace:
         store = FeatureStore(workspace, workspace.settings.project)
         letters = store.dead_letters(name)
+        events = store.events_of(name, letters)
         replayed = store.replay(name, letters) if replay else 0
-    rows = [_told(letter) for letter in letters]
+    rows = [_told(letter, *event) for letter, event in zip(letters, events, strict=True)]
     lines = [f"{len(rows):,} events were kept aside." if rows else "Nothing was kept aside."]
     lines += [f"{replayed:,} were appended again; a consumer takes them."] if replay else []
     following = f"intonaco features consume {name}" if replay or not rows else f"intonaco features dead {name} --replay"
-    return Answer(data={"name": name, "dead": rows, "replayed": replayed}, lines=lines, rows=rows, next=following)
+    if any(row["replay_of"] for row in rows) and not replay:
+        lines += ["What was replayed before met the same fault: mend the definition, or append these events corrected."]
+        following = f"{following}, once they can take effect"
+    shown = [{**{key: row[key] for key in ("place", "at", "reason", "field")}, "event": _preview(row)} for row in rows]
+    return Answer(data={"name": name, "dead": rows, "replayed": replayed}, lines=lines, rows=shown, next=following)
 
 
-def _told(letter: "DeadLetter") -> dict[str, Any]:
+def _told(letter: "DeadLetter", event: Any, replay_of: str) -> dict[str, Any]:
+    """A letter; `event` is null where its bytes are none."""
     place = f"{letter.partition}.{letter.offset}.{letter.row}"
-    event = letter.event[:_PREVIEW].decode("utf-8", "replace") if letter.event[:1] == b"{" else f"{len(letter.event)} bytes"
-    return {"place": place, "at": iso(letter.at_us), "reason": letter.reason, "field": letter.field, "event": event}
+    about = {"place": place, "at": iso(letter.at_us), "reason": letter.reason, "field": letter.field}
+    return {**about, "event": event, "bytes": len(letter.event), "replay_of": replay_of}
+
+
+def _preview(row: Mapping[str, Any]) -> str:
+    text = json.dumps(row["event"], ensure_ascii=False) if row["event"] is not None else f"{row['bytes']} bytes that are no event"
+    return text if len(text) <= _PREVIEW else f"{text[: _PREVIEW - 1]}…"
 
 
 def _tell(state: "Consumed") -> None:
