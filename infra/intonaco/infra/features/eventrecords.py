@@ -5,7 +5,7 @@ since 1970 or as ISO 8601 with a zone, bytes as base64, decimals as text; other 
 are. Arrow holds the same columns for many events at once, and is what `FeatureStore.append` writes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -23,6 +23,7 @@ from intonaco.infra.features.eventtext import EventText
 from intonaco.infra.features.received import NOWHERE, Fault, Origin, Received
 from intonaco.infra.features.views import FeatureView
 from intonaco.infra.storage.arrow import arrow_schema, conform
+from intonaco.infra.storage.arrowtypes import PRIVATE
 
 __all__ = ["EventRecords", "named"]
 
@@ -40,15 +41,18 @@ class EventRecords:
     ----------
     schema
         The columns of its events, all nullable.
+    private
+        Columns of personal data, whose values no message shows.
     """
 
     topic: str
     schema: Schema
+    private: frozenset[str] = frozenset()
     text: EventText = field(init=False)
     _decoder: "msgspec.json.Decoder[Any]" = field(init=False)
 
     @classmethod
-    def of(cls, topic: str, views: Iterable[FeatureView]) -> "EventRecords":
+    def of(cls, topic: str, views: Collection[FeatureView]) -> "EventRecords":
         """The records that views of one topic read: the columns of their source, its times, and the keys of their entities."""
         columns: dict[str, Field] = {}
         for view in views:
@@ -58,12 +62,13 @@ class EventRecords:
                 if held.dtype != each.dtype:
                     fault = f"topic {topic!r}: views take {each.name!r} for {held.dtype} and for {each.dtype}"
                     raise DefinitionError(fault, hint="declare it alike in all of them", field=each.name)
-        return cls(topic, Schema(tuple(columns.values())))
+        private = frozenset(each.name for view in views for each in view.source.columns if PRIVATE in each.tags)
+        return cls(topic, Schema(tuple(columns.values())), private)
 
     def __attrs_post_init__(self) -> None:
         fields = [(f"f{number}", _json_type(each) | None) for number, each in enumerate(self.schema)]
         rename = {f"f{number}": each.name for number, each in enumerate(self.schema)}
-        self.text = EventText.of(self.schema)
+        self.text = EventText(self.schema, self.private)
         self._decoder = msgspec.json.Decoder(msgspec.defstruct("Event", fields, rename=rename, gc=False))
 
     def of_table(self, events: pa.Table) -> list[bytes]:

@@ -11,7 +11,6 @@ import pyarrow as pa
 from attrs import frozen
 
 from intonaco.core.schema import Schema
-from intonaco.infra.storage.arrowtypes import PRIVATE
 
 __all__ = ["EventText"]
 
@@ -32,11 +31,6 @@ class EventText:
 
     schema: Schema
     private: Collection[str]
-
-    @classmethod
-    def of(cls, schema: Schema) -> "EventText":
-        """For events of a schema, whose tags say what is personal."""
-        return cls(schema, frozenset(each.name for each in schema if PRIVATE in each.tags))
 
     def plain(self, record: bytes) -> tuple[Any, str]:
         """The event, or the list of events, of a record, and the event that it is a replay of; None where its bytes hold none."""
