@@ -64,3 +64,10 @@ def test_a_failing_apply_records_nothing(ask: Ask, root: Path) -> None:
     _write(root, STOP + 'DEFINITIONS.append(Entity("stop", {"stop": "int64"}))\n')
     assert ask("features", "apply")[0] == 2
     assert ask("features", "search")[1]["found"] == []
+
+
+def test_what_is_applied_is_counted_in_the_status(ask: Ask, root: Path) -> None:
+    _write(root, STOP)
+    assert ask("status")[1]["definitions"] == 0
+    assert ask("features", "apply")[0] == 0
+    assert ask("status")[1]["definitions"] == 1

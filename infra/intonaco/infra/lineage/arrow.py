@@ -1,4 +1,8 @@
-"""Arrow tables and columns as bytes that depend on their values alone."""
+"""Arrow tables and columns as bytes that depend on their values alone.
+
+Columns of artifacts come back as they were given, dtype, mask and shape, so each field tells its own form. Tables of a store
+follow a declared schema instead, in which some of that is not to be told apart: that is `storage.arrow`.
+"""
 
 import json
 from collections.abc import Mapping

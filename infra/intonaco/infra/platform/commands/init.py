@@ -45,7 +45,8 @@ def init(folder: Path, project: str) -> Answer:
     folder.mkdir(parents=True, exist_ok=True)
     texts = {"intonaco.toml": _SETTINGS.format(project=project), "definitions.py": _DEFINITIONS}
     made = [name for name, text in texts.items() if _write_new(folder / name, text)]
-    lines = [f"Made {', '.join(made)} in {folder}." if made else f"{folder} is a workspace already; nothing was changed."]
+    where = "this folder" if folder == Path() else str(folder)
+    lines = [f"Made {', '.join(made)} in {where}." if made else f"{where} is a workspace already; nothing was changed."]
     return Answer(
         data={"workspace": str(folder.absolute()), "made": made}, lines=lines, next="intonaco status, or intonaco demo to see a whole job"
     )

@@ -26,12 +26,16 @@ def status() -> Answer:
 
 
 def _counts(workspace: "Workspace") -> dict[str, int]:
+    from intonaco.infra.features.applied import newest
     from intonaco.infra.lineage.registry import Registry
     from intonaco.infra.lineage.runs import Runs
 
+    with workspace.catalog.read() as connection:
+        definitions = sum(1 for _ in newest(connection, workspace.settings.project))
     return {
         "plugins": len(workspace.plugins.loaded),
         "tables": len(workspace.tables.names(workspace.settings.project)),
+        "definitions": definitions,
         "runs": len(Runs(workspace).list(limit=10_000)),
         "models": len(Registry(workspace).models()),
     }
