@@ -8,13 +8,13 @@ import redis
 from intonaco.ext.redis.local import LocalRedis
 from intonaco.ext.redis.stream import RedisStream
 from intonaco.infra.storage.streams import Stream
-from intonaco.infra.testing.streams import StreamContract, StreamGroupsContract
+from intonaco.infra.testing.streams import StreamGroupsContract
 
 pytest_plugins = ("intonaco.ext.redis.testing",)
 pytestmark = pytest.mark.slow
 
 
-class TestRedisStream(StreamContract, StreamGroupsContract):
+class TestRedisStream(StreamGroupsContract):
     @pytest.fixture
     def url(self, redis_server: LocalRedis) -> str:
         return redis_server.url

@@ -12,7 +12,7 @@ import pytest
 from intonaco.core.errors import CorruptError, InvalidError, SettingsError, UnavailableError
 from intonaco.infra.storage.sqlite import SqliteStream
 from intonaco.infra.storage.streams import Stream
-from intonaco.infra.testing.streams import StreamContract
+from intonaco.infra.testing.streams import StreamGroupsContract
 
 
 def _run(path: Path, *statements: str) -> None:
@@ -21,7 +21,7 @@ def _run(path: Path, *statements: str) -> None:
             connection.execute(statement)
 
 
-class TestSqliteStream(StreamContract):
+class TestSqliteStream(StreamGroupsContract):
     @pytest.fixture
     def url(self, tmp_path: Path) -> str:
         return f"sqlite:{tmp_path}/streams.db"
@@ -34,6 +34,26 @@ class TestSqliteStream(StreamContract):
     def damage(self, store: Stream, topic: str, offset: int) -> None:
         assert isinstance(store, SqliteStream)
         _run(store.path, f"UPDATE stream_record SET value = CAST('sfcond' AS BLOB) WHERE place & {2**40 - 1} = {offset}")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM stream_claim WHERE place = 2",
+        "UPDATE stream_claim SET times = 9 WHERE place = 2",
+        "UPDATE stream_claim SET name = 'other' WHERE place = 2",
+        "UPDATE stream_group SET given = 2",
+        "DELETE FROM stream_group",
+    ],
+)
+def test_damage_to_what_a_group_holds_is_told(tmp_path: Path, damage: str) -> None:
+    with SqliteStream.open(f"sqlite:{tmp_path}/streams.db") as stream:
+        stream.append("default/t", [b"a", b"b", b"c", b"d"])
+        stream.claim("default/t", "group", "one", limit=3)
+        _run(stream.path, damage)
+        with pytest.raises(CorruptError, match="the group 'group'"):
+            stream.claim("default/t", "group", "two", idle_s=0.0)
+        assert len(stream.read("default/t")) == 4
 
 
 def test_records_are_there_after_reopening_and_in_another_process(tmp_path: Path) -> None:

@@ -1,61 +1,28 @@
-"""The embedded stream: records in an SQLite file.
-
-The layout is final: format 1. `stream_head` has one row per topic and partition: how far it was appended and trimmed.
-`stream_record` holds a record under `place` = head's id * 2^40 + offset. Every row has a CRC-32 of all that it says, so a
-damaged row is seen when it is read; and since offsets have no gaps, so is one that is not found.
-"""
+"""The embedded stream: records in an SQLite file, whose layout stands in `sqlitelayout.py`."""
 
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
-from zlib import crc32
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from intonaco.core.errors import CorruptError, InvalidError, UnavailableError
+from intonaco.core.errors import CorruptError, UnavailableError
+from intonaco.core.references import check_name
 from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.faults import explained_sqlite
 from intonaco.infra.storage.guarantees import HERE_ALONE, Guarantee
-from intonaco.infra.storage.sqlitefiles import BUSY_TIMEOUT_S, prepare, sqlite_path, write_ahead
+from intonaco.infra.storage.sqlitefiles import BUSY_TIMEOUT_S, prepare, sqlite_path
+from intonaco.infra.storage.sqlitegroups import acknowledge, claim
+from intonaco.infra.storage.sqlitelayout import HEADS, OFFSET_BITS, Head, added, make, record_crc, write
 from intonaco.infra.storage.store import as_url
-from intonaco.infra.storage.streams import Stream, check_topic
+from intonaco.infra.storage.streams import Claimed, Stream, check_topic
 from intonaco.infra.storage.writeahead import check_write_ahead
 
 __all__ = ["SqliteStream"]
-
-_APPLICATION = 0x696E7473  # "ints"
-_FORMAT = 1
-_OFFSET_BITS = 40
-_HEADS = "SELECT id, topic, part, last, trimmed, crc FROM stream_head"
-_TABLES = (
-    """CREATE TABLE stream_head (id INTEGER PRIMARY KEY, topic TEXT NOT NULL, part INTEGER NOT NULL,
-       last INTEGER NOT NULL, trimmed INTEGER NOT NULL, crc INTEGER NOT NULL, UNIQUE (topic, part))""",
-    "CREATE TABLE stream_record (place INTEGER PRIMARY KEY, crc INTEGER NOT NULL, value BLOB NOT NULL)",
-    f"PRAGMA application_id={_APPLICATION}",
-    f"PRAGMA user_version={_FORMAT}",
-)
-
-
-@frozen
-class _Head:
-    """How far a topic's partition was appended and trimmed."""
-
-    id: int
-    topic: str
-    partition: int
-    last: int = 0
-    trimmed: int = 0
-
-    @property
-    def crc(self) -> int:
-        return crc32(f"{self.id} {self.topic} {self.partition} {self.last} {self.trimmed}".encode())
-
-    @property
-    def base(self) -> int:
-        return self.id << _OFFSET_BITS
 
 
 @define(eq=False)
@@ -72,7 +39,7 @@ class SqliteStream(Stream):
         stream = cls(sqlite_path(url))
         check_write_ahead(stream.path)
         with stream._connection() as connection:
-            _make(connection, stream._where)
+            make(connection, stream._where)
         return stream
 
     def append(self, topic: str, values: Sequence[bytes], partition: int = 0) -> int:
@@ -80,11 +47,11 @@ class SqliteStream(Stream):
         if not values:
             return self.end(topic, partition)
         with self._transaction() as connection:
-            head = self._head(connection, topic, partition) or _added(connection, topic, partition)
-            rows = [(head.base + offset, _record_crc(head, offset, value), value) for offset, value in enumerate(values, head.last + 1)]
+            head = self._head(connection, topic, partition) or added(connection, topic, partition)
+            rows = [(head.base + offset, record_crc(head, offset, value), value) for offset, value in enumerate(values, head.last + 1)]
             connection.executemany("INSERT INTO stream_record VALUES (?, ?, ?)", rows)
             last = head.last + len(values)
-            _write(connection, _Head(head.id, topic, partition, last, head.trimmed))
+            write(connection, Head(head.id, topic, partition, last, head.trimmed))
         return last
 
     def read(self, topic: str, after: int = 0, limit: int = 1000, partition: int = 0) -> list[tuple[int, bytes]]:
@@ -109,11 +76,34 @@ class SqliteStream(Stream):
             if head is not None and through > head.trimmed:
                 through = min(through, head.last)
                 connection.execute("DELETE FROM stream_record WHERE place BETWEEN ? AND ?", (head.base + 1, head.base + through))
-                _write(connection, _Head(head.id, topic, partition, head.last, through))
+                write(connection, Head(head.id, topic, partition, head.last, through))
 
     def topics(self) -> list[tuple[str, int]]:
         with self._snapshot() as connection:
-            return [(row[1], row[2]) for row in connection.execute(f"{_HEADS} ORDER BY topic, part")]
+            return [(row[1], row[2]) for row in connection.execute(f"{HEADS} ORDER BY topic, part")]
+
+    def claim(self, topic: str, group: str, consumer: str, limit: int = 100, idle_s: float = 60.0, partition: int = 0) -> list[Claimed]:
+        """As `SupportsGroups` says."""
+        check_topic(topic, partition)
+        check_name(group, "group")
+        check_name(consumer, "consumer")
+        with self._transaction() as connection:
+            head = self._head(connection, topic, partition)
+            if head is None or limit <= 0:
+                return []
+            given = claim(connection, head, group, consumer, limit, max(int(idle_s * 1e6), 0), time.time_ns() // 1000)
+        # after the commit, so that a damaged record does not keep the group from all others
+        found = [(times, record) for offset, times in given for record in self.read(topic, offset - 1, 1, partition) if record[0] == offset]
+        return [Claimed(*record, times) for times, record in found]
+
+    def acknowledge(self, topic: str, group: str, offsets: Sequence[int], partition: int = 0) -> None:
+        """As `SupportsGroups` says."""
+        check_topic(topic, partition)
+        check_name(group, "group")
+        with self._transaction() as connection:
+            head = self._head(connection, topic, partition)
+            if head is not None:
+                acknowledge(connection, head, group, offsets)
 
     def lacks(self) -> dict[Guarantee, str]:
         return HERE_ALONE
@@ -127,35 +117,35 @@ class SqliteStream(Stream):
     def _where(self) -> str:
         return f"the stream {self.path}"
 
-    def _head(self, connection: sqlite3.Connection, topic: str, partition: int) -> _Head | None:
-        row = connection.execute(f"{_HEADS} WHERE topic = ? AND part = ?", (topic, partition)).fetchone()
+    def _head(self, connection: sqlite3.Connection, topic: str, partition: int) -> Head | None:
+        row = connection.execute(f"{HEADS} WHERE topic = ? AND part = ?", (topic, partition)).fetchone()
         if row is None:
             self._check_absent(connection, topic, partition)
             return None
-        head = _Head(*row[:5])
+        head = Head(*row[:5])
         if head.crc != row[5]:
             raise self._damaged(f"the head of {topic!r}, partition {partition}")
         return head
 
     def _check_absent(self, connection: sqlite3.Connection, topic: str, partition: int) -> None:
         """Raise CorruptError unless all heads are whole and none is this one: a flipped bit could hide it, and its records."""
-        rows = connection.execute(f"{_HEADS} NOT INDEXED ORDER BY id").fetchall()
-        heads = [_Head(*row[:5]) for row in rows]
+        rows = connection.execute(f"{HEADS} NOT INDEXED ORDER BY id").fetchall()
+        heads = [Head(*row[:5]) for row in rows]
         greatest = connection.execute("SELECT max(place) FROM stream_record").fetchone()[0] or 0
         whole = all(head.crc == row[5] and head.id == number for number, (head, row) in enumerate(zip(heads, rows, strict=True), 1))
-        if not whole or greatest >> _OFFSET_BITS > len(heads) or any((head.topic, head.partition) == (topic, partition) for head in heads):
+        if not whole or greatest >> OFFSET_BITS > len(heads) or any((head.topic, head.partition) == (topic, partition) for head in heads):
             raise self._damaged("the heads of its topics")
 
-    def _checked(self, head: _Head, first: int, last: int, rows: list[tuple[int, int, bytes]]) -> list[tuple[int, bytes]]:
+    def _checked(self, head: Head, first: int, last: int, rows: list[tuple[int, int, bytes]]) -> list[tuple[int, bytes]]:
         offsets = range(first, last + 1)
         for offset, (place, crc, value) in zip(offsets, rows, strict=False):
-            if place != head.base + offset or not isinstance(value, bytes) or crc != _record_crc(head, offset, value):
+            if place != head.base + offset or not isinstance(value, bytes) or crc != record_crc(head, offset, value):
                 raise self._lost(head, offset)
         if len(rows) < len(offsets):
             raise self._lost(head, first + len(rows))
         return [(offset, row[2]) for offset, row in zip(offsets, rows, strict=True)]
 
-    def _lost(self, head: _Head, offset: int) -> CorruptError:
+    def _lost(self, head: Head, offset: int) -> CorruptError:
         return self._damaged(f"record {offset} of {head.topic!r}, partition {head.partition}")
 
     def _damaged(self, what: str) -> CorruptError:
@@ -197,41 +187,3 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     prepare(connection, path)
     return connection
-
-
-def _make(connection: sqlite3.Connection, where: str) -> None:
-    if _is_made(connection, where):
-        return
-    write_ahead(connection)
-    connection.execute("BEGIN IMMEDIATE")
-    if not _is_made(connection, where):  # again: somebody else may have been first
-        for statement in _TABLES:
-            connection.execute(statement)
-    connection.execute("COMMIT")
-
-
-def _is_made(connection: sqlite3.Connection, where: str) -> bool:
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    form = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application == 0 and form == 0 and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
-        return False
-    if application != _APPLICATION:
-        raise InvalidError(f"{where} is a database that Intonaco's stream did not make", hint="name another file")
-    if form != _FORMAT:
-        raise InvalidError(f"{where} is of format {form}, this installation reads {_FORMAT}", hint="install the newer version")
-    return True
-
-
-def _added(connection: sqlite3.Connection, topic: str, partition: int) -> _Head:
-    identity = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM stream_head").fetchone()[0]
-    head = _Head(identity, topic, partition)
-    connection.execute("INSERT INTO stream_head VALUES (?, ?, ?, 0, 0, ?)", (head.id, topic, partition, head.crc))
-    return head
-
-
-def _write(connection: sqlite3.Connection, head: _Head) -> None:
-    connection.execute("UPDATE stream_head SET last = ?, trimmed = ?, crc = ? WHERE id = ?", (head.last, head.trimmed, head.crc, head.id))
-
-
-def _record_crc(head: _Head, offset: int, value: bytes) -> int:
-    return crc32(value, crc32((head.base + offset).to_bytes(8, "little")))

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from intonaco.core.plugins import Plugins
+from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.scratch import Scratch
+from intonaco.infra.storage.stores import HOOKS
 from intonaco.infra.testing.blobs import BlobStoreContract
 from intonaco.infra.testing.catalog import CatalogContract
 from intonaco.infra.testing.keyvalue import KeyValueStoreContract
-from intonaco.infra.testing.streams import StreamContract
+from intonaco.infra.testing.streams import StreamContract, StreamGroupsContract
 from intonaco.infra.testing.tables import TableStoreContract
 
 __all__ = ["VARIABLE"]
@@ -60,8 +63,9 @@ if _KIND == "keyvalue":
 
 
 if _KIND == "stream":
+    _opens = Plugins.discover().load(HOOKS[_KIND][0], StoreUrl.parse(_URL).scheme, HOOKS[_KIND][1])
 
-    class TestStream(_OnScratch, StreamContract):
+    class TestStream(_OnScratch, StreamGroupsContract if hasattr(_opens, "claim") else StreamContract):  # type: ignore[misc]
         pass
 
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -217,24 +218,14 @@ class StreamContract(StoreContract):
         assert store.read(topic, after=2) == [(3, b"third")]
 
 
-class StreamGroupsContract:
-    """What a stream that `SupportsGroups` must hold beside: subclass it with a fixture `store` that yields an open one."""
-
-    @pytest.fixture
-    def store(self) -> Iterator[Stream]:
-        """The stream under test."""
-        raise NotImplementedError("the subclass provides the fixture `store`")
+class StreamGroupsContract(StreamContract):
+    """What a stream that `SupportsGroups` must hold: subclass it in place of `StreamContract`."""
 
     @pytest.fixture
     def groups(self, store: Stream) -> SupportsGroups:
         """The stream, known to share out records."""
         assert isinstance(store, SupportsGroups)
         return store
-
-    @pytest.fixture
-    def topic(self) -> str:
-        """A topic that no other test uses."""
-        return _topic()
 
     def test_a_topic_without_records_has_none_to_claim(self, groups: SupportsGroups, topic: str) -> None:
         assert groups.claim(topic, "group", "one") == []
@@ -264,6 +255,17 @@ class StreamGroupsContract:
         groups.acknowledge(topic, "group", [2, 2, 99])
         time.sleep(0.05)
         assert groups.claim(topic, "group", "one", idle_s=0.02) == []
+
+    def test_what_a_group_holds_and_has_done_is_known_after_opening_again(
+        self, store: Stream, groups: SupportsGroups, topic: str, reopen: Callable[[], Any]
+    ) -> None:
+        store.append(topic, [b"a", b"b", b"c"])
+        groups.claim(topic, "group", "one", limit=2)
+        groups.acknowledge(topic, "group", [1])
+        store.close()
+        with reopen() as again:
+            assert again.claim(topic, "group", "two", idle_s=60.0) == [Claimed(3, b"c")]
+            assert again.claim(topic, "group", "two", idle_s=0.0) == [Claimed(2, b"b", 2), Claimed(3, b"c", 2)]
 
     def test_groups_topics_and_partitions_share_nothing(self, store: Stream, groups: SupportsGroups, topic: str) -> None:
         store.append(topic, [b"a"])
