@@ -170,6 +170,12 @@ class _Gone(Stream):
     def close(self) -> None: ...
 
 
+def test_reads_of_a_set_before_and_after_it_lost_a_feature_are_both_kept(served: FeatureStore) -> None:
+    served.apply([FeatureSet(name="lateness", features=[DELAYS["line"]])])
+    served.read("lateness", {"stop": STOPS}, 3 * HOUR_US)
+    assert (served.consistency("lateness").rows, served.consistency("lateness@1").rows) == (6, 3)
+
+
 def test_a_log_whose_store_is_away_drops_and_counts(served: FeatureStore) -> None:
     answer = served.read("lateness", {"stop": STOPS}, 3 * HOUR_US)
     log = ReadLog(_Gone(), rows_per_s=1000)

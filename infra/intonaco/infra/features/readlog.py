@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -17,7 +18,7 @@ from intonaco.core.columns import Columns, take
 from intonaco.core.errors import IntonacoError
 from intonaco.infra.features.answer import Answer
 from intonaco.infra.features.plan import ReadPlan
-from intonaco.infra.features.readrecords import Read, Reads, decode_reads, encode_reads, part_of, versions
+from intonaco.infra.features.readrecords import Read, Reads, decode_reads, encode_reads, part_of
 from intonaco.infra.storage.streams import Stream
 
 if TYPE_CHECKING:
@@ -82,9 +83,8 @@ class ReadLog:
         """Write what waits now."""
         with self._writing:
             waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            for _, some in groupby(waiting, key=lambda each: (each[0].project, each[0].name, versions(each[0]))):
-                held = list(some)
-                self._write(held[0][0], [read for _, read in held])
+            for plan, some in groupby(waiting, key=itemgetter(0)):
+                self._write(plan, [read for _, read in some])
 
     def close(self) -> None:
         """Write what waits, and end; a second call does nothing."""

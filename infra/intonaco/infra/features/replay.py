@@ -15,6 +15,7 @@ from intonaco.infra.features.consistency import COUNTS, Consistency, compare
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.progress import Progress
 from intonaco.infra.features.readrecords import Reads
+from intonaco.infra.features.sets import FeatureSet
 
 if TYPE_CHECKING:
     from intonaco.infra.features.store import FeatureStore
@@ -27,13 +28,14 @@ def consistency_table(project: str, name: str) -> str:
     return f"{project}/features.{name}.consistency"
 
 
-def replay(store: "FeatureStore", plan: ReadPlan, reads: Reads, every_us: int) -> Consistency:
-    """What was read, beside the tables of events as of the same moments."""
+def replay(store: "FeatureStore", features: FeatureSet | str, reads: Reads, every_us: int) -> Consistency:
+    """What was read of a set, beside the tables of events as of the same moments."""
+    plan = store.read_plan(features)
     comparable = _comparable(store, plan, reads)
     answered = {name: rows for name, rows in comparable.items() if name in reads.answer.columns}
     kept = np.flatnonzero(np.logical_or.reduce(list(answered.values()))) if answered else np.zeros(0, np.intp)
     part = reads.take(kept)
-    offline = store.read_offline(plan.name, part.inputs, part.at_us) if len(part) else part.answer
+    offline = store.read_offline(features, part.inputs, part.at_us) if len(part) else part.answer
     found = compare(plan.name, part.answer, offline, part.at_us, {name: rows[kept] for name, rows in answered.items()}, every_us=every_us)
     return _with_totals(found, reads, answered)
 

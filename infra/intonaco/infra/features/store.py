@@ -57,7 +57,7 @@ class FeatureStore(OnlineFeatures, StreamedFeatures, OfflineFeatures):
             log.flush()
         held = logged_reads(self.workspace.stream, plan) if reads is None else reads
         bounds = (None if each is None else as_us(each) for each in (since, until))
-        return replay(self, plan, held.between(*bounds), duration(every))
+        return replay(self, features, held.between(*bounds), duration(every))
 
     def selection(self, examples: Examples, target: str = "") -> Selection:
         """What each feature of examples tells of a label, and which of them tell the same; see `select`."""
