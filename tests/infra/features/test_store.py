@@ -196,7 +196,7 @@ def test_before_its_watermark_a_view_is_read_offline(filled: FeatureStore) -> No
     filled.materialize(VIEW, 100 * HOUR)
     with pytest.raises(InvalidError, match="is materialized until") as raised:
         answers_match(filled, 99, "UA")
-    assert "--offline" in raised.value.hint
+    assert "read_offline" in raised.value.hint
     answers_match(filled, 100, "UA")
 
 

@@ -13,6 +13,7 @@ from intonaco.infra.compute.timeline import as_us, as_us_array
 from intonaco.infra.features.answer import Answer
 from intonaco.infra.features.asked import check_asked, request_columns
 from intonaco.infra.features.clearing import clear, finish_clearing, know_store
+from intonaco.infra.features.keptreaders import KeptReaders
 from intonaco.infra.features.materialization import Materialized, Wanted, materialize, silent
 from intonaco.infra.features.moves import Listener
 from intonaco.infra.features.progress import Mark
@@ -108,14 +109,19 @@ class OnlineFeatures(AppliedFeatures):
     def read(self, features: FeatureSet | str, columns: Columns, at: Any) -> Answer:
         """Read a set online as of moments at or after its views' watermarks, and the newest event written; see `OnlineReader.read`."""
         moments = np.broadcast_to(as_us_array(at), (rows_of(columns),))
-        plan, plain = self.read_plan(features), plain_columns(columns)
-        rows = columns_table(plain)
+        reader, plain = self._reader(features), plain_columns(columns)
+        plan, rows = reader.plan, columns_table(plain)
         check_asked(plan, rows)
         Watermarks.of(self.workspace.catalog, self.project).newest(plan).check(moments)
-        answer = OnlineReader(plan, self.workspace.keyvalue).read({**plain, **request_columns(plan, rows)}, moments)
+        answer = reader.read({**plain, **request_columns(plan, rows)}, moments)
         if (log := self.read_log) is not None:
             log.offer(plan, columns, moments, answer)
         return answer
+
+    def _reader(self, features: FeatureSet | str) -> OnlineReader:
+        """The reader of a set, which is kept until something is applied."""
+        kept: KeptReaders = self.workspace.shared("feature readers", lambda: KeptReaders(self.workspace.catalog))
+        return kept.get(self.project, features, lambda: OnlineReader(self.read_plan(features), self.workspace.keyvalue))
 
     @property
     def read_log(self) -> ReadLog | None:

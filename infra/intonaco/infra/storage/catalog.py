@@ -22,6 +22,8 @@ from intonaco.infra.storage.watching import WAIT_S
 
 __all__ = ["Catalog", "Change", "Room"]
 
+_LAST_CHANGE = sql.select(sql.func.max(record.CHANGES.c.number))
+
 
 @frozen(kw_only=True)
 class Change:
@@ -183,6 +185,11 @@ class Catalog:
         with self.read() as connection:
             rows = connection.execute(query).mappings().all()
         return [_change(row, self.where) for row in rows]
+
+    def last_change(self) -> int:
+        """The number of the newest change of any topic, 0 before the first: while it stays, so does all that changes are told of."""
+        with self.read() as connection:
+            return connection.scalar(_LAST_CHANGE) or 0
 
     def damage(self) -> list[str]:
         """What is wrong with the database's own structure, for `intonaco fsck`: usually nothing; reads all of it.
