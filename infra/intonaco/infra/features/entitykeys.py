@@ -1,6 +1,6 @@
 """The entities of a batch of events: each one's key once, whatever the number of its events, in the order of stores."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from struct import Struct
 
 import numpy as np
@@ -19,6 +19,7 @@ Ints = NDArray[np.int64]
 _LENGTH = Struct(">I").pack
 _WHOLE = Struct(">q").pack
 _WHERE = "the events"
+_NOTHING = pa.scalar(b"", pa.large_binary())
 
 
 @frozen(eq=False)
@@ -46,18 +47,14 @@ class EntityKeys:
         SchemaError
             A key column is absent, of another type than the entity's, or holds a number beyond 64 bits.
         """
-        suffixes, codes = _column(events, keys.fields[0].name, keys.fields[0].dtype)
+        parts, codes = _column(events, keys.fields[0].name, keys.fields[0].dtype)
         for key in keys.fields[1:]:
-            suffixes, codes = _joined(suffixes, codes, *_column(events, key.name, key.dtype))
-        return cls._ordered(suffixes, codes)
-
-    @classmethod
-    def _ordered(cls, suffixes: list[bytes], codes: Ints) -> "EntityKeys":
-        order = pc.sort_indices(pa.array(suffixes, pa.large_binary())).to_numpy()
+            parts, codes = _joined(parts, codes, *_column(events, key.name, key.dtype))
+        order = pc.sort_indices(parts)
         rank = np.empty(len(order) + 1, dtype=np.int64)
-        rank[order] = np.arange(len(order))
+        rank[order.to_numpy()] = np.arange(len(order))
         rank[-1] = -1  # where a key is null
-        return cls([suffixes[place] for place in order.tolist()], rank[codes])
+        return cls(parts.take(order).to_pylist(), rank[codes])
 
     def of_rows(self, chosen: NDArray[np.bool_]) -> "EntityKeys":
         """The entities of the events that are left when the others are filtered out."""
@@ -77,7 +74,7 @@ class EntityKeys:
         return EntityKeys(kept, moved[owners])
 
 
-def _column(events: pa.Table, name: str, dtype: str) -> tuple[list[bytes], Ints]:
+def _column(events: pa.Table, name: str, dtype: str) -> tuple[pa.Array, Ints]:
     """The parts of keys that the values of a column make, and which of them each event has; -1 where it is null."""
     array = column_of(events, name, _WHERE)
     family, plain, encode = _FAMILIES[_family(dtype)]
@@ -88,7 +85,7 @@ def _column(events: pa.Table, name: str, dtype: str) -> tuple[list[bytes], Ints]
     except pa.ArrowInvalid as error:
         raise SchemaError(f"{_WHERE}: the key {name!r} holds a value that {dtype} cannot hold", field=name) from error
     indices = encoded.indices.fill_null(-1) if encoded.null_count else encoded.indices
-    return encode(encoded.dictionary.to_pylist()), indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return encode(encoded.dictionary), indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def _in_microseconds(array: pa.Array) -> pa.Array:
@@ -97,41 +94,47 @@ def _in_microseconds(array: pa.Array) -> pa.Array:
     return array.cast(pa.timestamp("us", tz=array.type.tz)).view(pa.int64())
 
 
-def _joined(heads: list[bytes], codes: Ints, tails: list[bytes], more: Ints) -> tuple[list[bytes], Ints]:
+def _joined(heads: pa.Array, codes: Ints, tails: pa.Array, more: Ints) -> tuple[pa.Array, Ints]:
     """The combinations of both that there are."""
     size = max(len(tails), 1)
     null = (codes < 0) | (more < 0)
     both = np.where(null, -1, codes * size + more)
     encoded = pa.array(both, mask=null).dictionary_encode()
     pairs = encoded.dictionary.to_numpy(zero_copy_only=False).astype(np.int64)
-    suffixes = [heads[head] + tails[tail] for head, tail in zip((pairs // size).tolist(), (pairs % size).tolist(), strict=True)]
-    return suffixes, encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    parts = _behind(heads.take(pa.array(pairs // size)), tails.take(pa.array(pairs % size)))
+    return parts, encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _sized(mark: bytes, values: Sequence[bytes]) -> list[bytes]:
-    heads = {length: mark + _LENGTH(length) for length in set(map(len, values))}
-    return [heads[len(value)] + value for value in values]
+def _behind(heads: pa.Array, tails: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(heads, tails, _NOTHING)
 
 
-def _texts(values: Sequence[bytes]) -> list[bytes]:
+def _sized(mark: bytes, values: pa.Array) -> pa.Array:
+    """The mark, the length and the bytes of each value."""
+    lengths = pc.binary_length(values).dictionary_encode()
+    heads = pa.array([mark + _LENGTH(length) for length in lengths.dictionary.to_pylist()], pa.large_binary())
+    return _behind(heads.take(lengths.indices), values)
+
+
+def _texts(values: pa.Array) -> pa.Array:
     return _sized(b"s", values)
 
 
-def _bytes(values: Sequence[bytes]) -> list[bytes]:
+def _bytes(values: pa.Array) -> pa.Array:
     return _sized(b"b", values)
 
 
-def _wholes(values: Sequence[int]) -> list[bytes]:
-    return [b"i" + _WHOLE(value) for value in values]
+def _wholes(values: pa.Array) -> pa.Array:
+    return pa.array([b"i" + _WHOLE(value) for value in values.to_pylist()], pa.large_binary())
 
 
-def _truths(values: Sequence[bool]) -> list[bytes]:
-    return [b"t\x01" if value else b"t\x00" for value in values]
+def _truths(values: pa.Array) -> pa.Array:
+    return pa.array([b"t\x01" if value else b"t\x00" for value in values.to_pylist()], pa.large_binary())
 
 
 _is_text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 _is_binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
-_FAMILIES: Mapping[str, tuple[tuple[Callable[[pa.DataType], bool], ...], pa.DataType, Callable[..., list[bytes]]]] = {
+_FAMILIES: Mapping[str, tuple[tuple[Callable[[pa.DataType], bool], ...], pa.DataType, Callable[[pa.Array], pa.Array]]] = {
     "str": (_is_text, pa.large_binary(), _texts),
     "bytes": (_is_binary, pa.large_binary(), _bytes),
     "bool": ((pa.types.is_boolean,), pa.bool_(), _truths),

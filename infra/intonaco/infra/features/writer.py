@@ -122,13 +122,11 @@ class OnlineWriter:
         changes = Changes.of(batches, place, beside)
         if not changes.keys:
             return 0
-        if isinstance(self.keyvalue, SupportsChange):
-            self.keyvalue.change(changes.keys, changes.of_values)
-        else:
-            self._put(changes)
-        return changes.changed
+        store = self.keyvalue
+        taken = store.change(changes.keys, changes.of_values) if isinstance(store, SupportsChange) else self._put(changes)
+        return taken - changes.others
 
-    def _put(self, changes: "Changes") -> None:
+    def _put(self, changes: "Changes") -> int:
         old = self.keyvalue.get(changes.keys)
         new = changes.of_values([None if entry is None else entry[1] for entry in old])
         entries = [
@@ -141,6 +139,7 @@ class OnlineWriter:
             taken = self.keyvalue.put(part)
             if taken != len(part):
                 raise ConflictError(f"somebody else wrote {len(part) - taken} of the same online entries", hint="one writer at a time")
+        return len(entries)
 
     def _read(self, events: Mapping[str, pa.Table]) -> list[tuple[ViewWriter, str]]:
         unread = events.keys() - {writer.view.source.table for writer in self.views}
@@ -160,13 +159,19 @@ class OnlineWriter:
 
 @define(eq=False)
 class Changes:
-    """What batches make of the entries of their entities."""
+    """What batches make of the entries of their entities.
+
+    Parameters
+    ----------
+    others
+        How many of the keys that are beside got another value.
+    """
 
     keys: list[bytes]
     _batches: tuple[tuple[Batch, Prepared], ...]
     _place: int
     _beside: list[bytes]
-    changed: int = field(default=0, init=False)
+    others: int = field(default=0, init=False)
 
     @classmethod
     def of(cls, batches: Sequence[Batch], place: int, beside: Sequence[tuple[bytes, bytes]]) -> "Changes":
@@ -181,7 +186,7 @@ class Changes:
         for batch, events in self._batches:
             old = stored[len(values) : len(values) + len(events.keys)]
             values += batch.writer.entries(old, events, batch.sequence, self._place)
-        self.changed = sum(map(ne, stored, values))
+        self.others = sum(map(ne, stored[len(values) :], self._beside))
         return values + self._beside
 
 
