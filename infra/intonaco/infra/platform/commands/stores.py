@@ -126,6 +126,7 @@ def _outcomes(kind: str, url: str) -> dict[str, str]:
 
 def _run_pytest(folder: str, environ: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
     plugins = ["-p", "intonaco.infra.testing.capabilities", "-p", "no:cacheprovider"]
+    plugins += ["-p", "intonaco.infra.testing.unshrunk", "--hypothesis-profile", "unshrunk"]
     (Path(folder) / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", *plugins, "-c", f"{folder}/pytest.ini", "--rootdir", folder]
     return subprocess.run(
