@@ -74,6 +74,7 @@ def test_a_view_tells_statistics_readers_freshness_and_the_last_verdicts(ask: As
     assert (late["rows"], late["days"], late["min"], late["max"], late["mean"]) == (16, 2, 0.5, 6.5, pytest.approx(2.75))
     assert [(each["mode"], each["last"]["violations"]) for each in told["expectations"]] == [("aside", 0), ("warn", 16)]
     assert [each["tags"] for each in told["features"]] == [[], ["private"]]
+    assert told["quality"] == 0.0, "no row was fresh"
 
 
 def test_personal_data_of_bad_rows_are_in_no_message_verdict_or_alert(ask: Ask, run: Run, root: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from intonaco.infra.features.store import FeatureStore
+from intonaco.infra.platform.pipelines import pipelines
 from intonaco.infra.workspace import Workspace
 
 Ask = Callable[..., tuple[int, dict[str, Any]]]
@@ -193,6 +195,30 @@ def test_a_view_that_is_read_as_a_set_is_told_with_the_sets_of_it(ask: Ask, appl
     assert (code, answer["error"]["field"]) == (2, "delays")
     assert "is a view, which is read through a set" in answer["error"]["message"]
     assert answer["error"]["hint"] == "read one of the sets that use it: lateness"
+
+
+def test_what_feeds_a_plan_is_told_before_and_after_it_is_filled(ask: Ask, root: Path, applied: None) -> None:
+    with Workspace.open(root) as workspace:
+        store = FeatureStore(workspace)
+        [told] = pipelines(store, store.read_plan("lateness"))
+        assert told["command"] == "intonaco features materialize delays@1"
+        assert (told["source"], told["fed_by"], told["filled"], told["online_until"]) == (
+            "table:default/passed",
+            "materialize",
+            False,
+            None,
+        )
+        store.materialize("lateness", 1_704_070_800_000_000)
+        [told] = pipelines(store, store.read_plan("lateness"))
+        assert (told["filled"], told["online_until"]) == (True, "2024-01-01T01:00:00Z")
+
+
+def test_uses_and_quality_are_told(ask: Ask, root: Path, stored: None) -> None:
+    _, told = ask("features", "show", "delays")
+    assert {each["feature"]: each["uses"] for each in told["features"]} == {"late_mean_1h": 1, "line": 1, "count_1h": 1}
+    assert told["quality"] is None
+    _, found = ask("features", "search", "--kind", "view")
+    assert [each["uses"] for each in found["found"]] == [1]
 
 
 def test_an_older_version_is_fed_and_read_by_its_number(ask: Ask, root: Path, applied: None) -> None:

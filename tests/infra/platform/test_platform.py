@@ -158,6 +158,7 @@ class TestCommandsOfAVersion:
     def test_a_deployment_is_declared_and_removed(self, ask: Ask, filled: Path) -> None:
         code, answer = ask("deploy", "other", "line@1")
         assert (code, answer["state"], answer["versions"], answer["next"]) == (0, "waiting", ["line@1"], "intonaco serve")
+        assert answer["pipelines"] == []
         assert {each["endpoint"] for each in ask("status")[1]["endpoints"]} == {"line", "other"}
         assert ask("deploy", "other", "--remove")[0] == 0
         assert ask("predict", "other", '{"x": 1}')[0] == 2

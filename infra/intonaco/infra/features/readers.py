@@ -12,7 +12,7 @@ from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.views import FeatureView, Use
 from intonaco.infra.lineage.tables import USES
 
-__all__ = ["Reader", "definitions_reading", "feature_reference", "models_reading", "views_of_model"]
+__all__ = ["Reader", "definitions_reading", "feature_reference", "models_reading", "uses_of", "views_of_model", "views_of_models"]
 
 
 @frozen(kw_only=True)
@@ -35,7 +35,7 @@ def feature_reference(project: str, view: str, version: int, feature: str = "") 
 def definitions_reading(project: str, view: str, feature: str, applied: Iterable[tuple[Definition, int]]) -> Iterator[Reader]:
     """Sets and joining views among the definitions, each with its version, that read a feature, or any of the view."""
     for definition, version in applied:
-        uses = _uses(definition)
+        uses = uses_of(definition)
         names = tuple(dict.fromkeys(name for use in uses if use.view.name == view for name in use.names))
         if names and (not feature or feature in names):
             kind = "set" if isinstance(definition, FeatureSet) else "view"
@@ -66,7 +66,19 @@ def views_of_model(connection: sql.Connection, model: Reference) -> set[str]:
     return {each.name for each in read if each.kind == "view"}
 
 
-def _uses(definition: Definition) -> tuple[Use, ...]:
+def views_of_models(connection: sql.Connection, project: str) -> list[set[str]]:
+    """For each version of a model the names of the views of a project that it reads."""
+    columns = (USES.c.project, USES.c.model, USES.c.partition, USES.c.number)
+    prefix = str(Reference("view", "x", project)).removesuffix("x")
+    query = sql.select(*columns, USES.c.reference).where(USES.c.reference.startswith(prefix, autoescape=True)).distinct()
+    found: dict[tuple[object, ...], set[str]] = {}
+    for *model, reference in connection.execute(query):
+        found.setdefault(tuple(model), set()).add(Reference.parse(reference).name)
+    return list(found.values())
+
+
+def uses_of(definition: Definition) -> tuple[Use, ...]:
+    """What a set or a joining view takes from views."""
     if isinstance(definition, FeatureSet):
         return definition.features
     return definition.source.uses if isinstance(definition, FeatureView) else ()

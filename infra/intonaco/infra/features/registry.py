@@ -1,5 +1,6 @@
 """The catalog's record of definitions: what is applied, in which version, who reads it, and what applying would change."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +14,7 @@ from intonaco.infra.features.aliases import aliases_of, check_alias, move_alias,
 from intonaco.infra.features.applied import Applied, Recorded, newest, versions_by_meaning
 from intonaco.infra.features.changes import Changes, expanded, refuse_breaks
 from intonaco.infra.features.meaning import Definition, digest, kind_of
-from intonaco.infra.features.readers import Reader, definitions_reading, models_reading, views_of_model
+from intonaco.infra.features.readers import Reader, definitions_reading, models_reading, uses_of, views_of_model, views_of_models
 from intonaco.infra.features.renames import record_rename, stored_names
 from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.steps import Step
@@ -112,6 +113,14 @@ class Registry:
             applied = [each.read() for each in newest(connection, self.project) if each.key[0] in ("view", "set")]
             read = definitions_reading(self.project, view, feature, [(each.definition, each.version) for each in applied])
             return [*read, *models_reading(connection, self.project, view, feature)]
+
+    def use_counts(self) -> dict[tuple[str, str], int]:
+        """How many read each view, by kind and name: sets and views in their newest version, and versions of models."""
+        with self.catalog.read() as connection:
+            applied = [each.read().definition for each in newest(connection, self.project) if each.key[0] in ("view", "set")]
+            models = views_of_models(connection, self.project)
+        read = [{use.view.name for use in uses_of(each)} for each in applied]
+        return dict(Counter(("view", name) for names in [*read, *models] for name in names))
 
     def set_alias(self, kind: str, name: str, alias: str, version: int | None, *, by: str = "") -> None:
         """Move an alias of a definition to a version, or remove it with None; the history of moves is kept."""

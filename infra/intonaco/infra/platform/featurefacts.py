@@ -1,6 +1,7 @@
 """What is known of a view beside its definition: how fresh it is, what its events look like, who uses it, and how it did."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow.compute as pc
@@ -16,7 +17,7 @@ from intonaco.infra.features.views import FeatureView
 from intonaco.infra.platform.moments import iso
 from intonaco.infra.storage.gates import verdicts
 
-__all__ = ["certificate_fact", "consistency_fact", "expectation_facts", "freshness", "sets_of", "statistic_facts", "used_by"]
+__all__ = ["certificate_fact", "consistency_fact", "expectation_facts", "freshness", "quality", "sets_of", "statistic_facts", "used_by"]
 
 _QUANTILES = (0.05, 0.5, 0.95)
 _MOST_TOP = 5
@@ -42,6 +43,19 @@ def consistency_fact(store: FeatureStore, sets: list[str]) -> list[dict[str, Any
     """For each set the share of equal values that was measured last, and when; sets that never were are left out."""
     found = [(name, told[-1]) for name in sets if (told := shares(store, name))]
     return [{"set": name, "equal": share, "measured_at": iso(at_us)} for name, (at_us, share) in found]
+
+
+def quality(told: Mapping[str, Any]) -> float | None:
+    """A score from 0 to 1: the least share of what a page tells that is as it should be; None where nothing was measured.
+
+    The shares are of the last rows that fulfilled each expectation, of values that were equal online and offline, and 1 or 0 for
+    a view that is certified or refuted.
+    """
+    tried = [each["last"] for each in told["expectations"] if each["last"] and each["last"]["rows"]]
+    shares = [1 - last["violations"] / last["rows"] for last in tried] + [each["equal"] for each in told["consistency"]]
+    if told["certificate"] is not None:
+        shares.append(float(told["certificate"]["passed"]))
+    return min(shares, default=None)
 
 
 def certificate_fact(store: FeatureStore, view: str, version: int) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """What the catalog knows of one definition, for `intonaco features show`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from intonaco.core.errors import MissingError
@@ -21,6 +21,7 @@ from intonaco.infra.platform.featurefacts import (
     consistency_fact,
     expectation_facts,
     freshness,
+    quality,
     sets_of,
     statistic_facts,
     used_by,
@@ -98,10 +99,10 @@ def _view(store: FeatureStore, view: FeatureView, version: int) -> dict[str, Any
         place: Progress(store.workspace.catalog, store.project, stored.name, number, place).mark() for place in ("hops", "online", "push")
     }
     readers = used_by(store, view.name)
-    return {
+    told = {
         "entity": view.entity.name,
         "keys": _keys(view.entity.keys),
-        "features": list(_features(view.features)),
+        "features": list(_features(view.features, readers)),
         "source": f"table:{store.project}/{view.source.table}",
         "time": view.source.time,
         "valid_for": None if view.valid_for is None else duration_text(view.valid_for),
@@ -116,10 +117,13 @@ def _view(store: FeatureStore, view: FeatureView, version: int) -> dict[str, Any
         "consistency": consistency_fact(store, sets_of(store, view.name)),
         "statistics": statistic_facts(statistics(store.workspace.tables, store.project, stored.name, number)),
     }
+    return {**told, "quality": quality(told)}
 
 
-def _features(features: Iterable[Feature]) -> Iterable[dict[str, Any]]:
+def _features(features: Iterable[Feature], readers: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
+    """What is told of each feature; `uses` is how many sets, views and versions of models read it."""
     for each in features:
+        uses = sum(each.name in reader["features"] or not reader["features"] for reader in readers)
         window = {"over": duration_text(each.over_us), "hop": duration_text(each.hop_us)} if each.over_us else {"over": None, "hop": None}
         told = {"feature": each.name, "kind": each.kind, "column": each.column, "type": each.dtype}
-        yield {**told, **window, "default": each.default, "tags": list(each.tags)}
+        yield {**told, **window, "default": each.default, "tags": list(each.tags), "uses": uses}

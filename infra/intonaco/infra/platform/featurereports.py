@@ -47,6 +47,8 @@ def view_report(shown: Mapping[str, Any], found: Mapping[str, Statistics]) -> Re
 
 
 def _facts(shown: Mapping[str, Any]) -> Iterator[Block]:
+    if shown.get("quality") is not None:
+        yield Metric("quality", shown["quality"], note="the least share that is as it should be")
     for told in shown.get("consistency", ()):
         yield Metric(f"equal online and offline, {told['set']}", 100 * told["equal"], unit="%", note=str(told["measured_at"]))
     if shown.get("freshness_s") is not None:

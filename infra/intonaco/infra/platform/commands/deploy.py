@@ -1,9 +1,16 @@
 """`intonaco deploy`: serve a version of a model."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from intonaco.infra.platform.answers import Answer, answering
 from intonaco.infra.platform.cli import open_platform
+
+if TYPE_CHECKING:
+    from intonaco.infra.platform.platform import Platform
+    from intonaco.infra.serving.deployment import Route
 
 __all__ = ["deploy"]
 
@@ -21,7 +28,22 @@ def deploy(endpoint: str, version: str, wait_s: float, remove: bool) -> Answer:
             platform.deployments.remove(endpoint)
             return Answer(data={"endpoint": endpoint, "state": "removed"}, lines=[f"{endpoint} is served no more."], next="intonaco status")
         deployed = platform.deploy(endpoint, version, wait_s=wait_s)
+        fed = _fed(platform, deployed.deployment.routes)
     versions = [f"{route.model}@{route.version}" for route in deployed.deployment.routes]
     data = {"endpoint": endpoint, "versions": versions, "state": deployed.state, "generation": deployed.deployment.generation}
-    following = "intonaco serve" if deployed.state == "waiting" else deployed.hint
-    return Answer(data=data, lines=[f"{endpoint} is to serve {', '.join(versions)}: {deployed.state}."], next=following)
+    empty = [each for each in fed if not each["filled"]]
+    following = empty[0]["command"] if empty else "intonaco serve" if deployed.state == "waiting" else deployed.hint
+    lines = [f"{endpoint} is to serve {', '.join(versions)}: {deployed.state}."]
+    lines += [f"{each['view']} holds nothing online yet: its features are missing, or their defaults." for each in empty]
+    shown = [{name: each[name] for name in ("view", "source", "fed_by", "online_until")} for each in fed]
+    return Answer(data={**data, "pipelines": fed}, lines=lines, rows=shown, next=following)
+
+
+def _fed(platform: "Platform", routes: "Sequence[Route]") -> list[dict[str, Any]]:
+    """What feeds the features of the versions that are routed to, each view once."""
+    from intonaco.infra.features.store import FeatureStore
+    from intonaco.infra.platform.pipelines import pipelines, plan_of
+
+    plans = [plan_of(platform.workspace, route.package) for route in routes]
+    found = [each for plan in plans if plan is not None for each in pipelines(FeatureStore(platform.workspace, plan.project), plan)]
+    return list({each["view"]: each for each in found}.values())

@@ -24,6 +24,7 @@ def search(text: str, kind: str | None, tag: str, owner: str, used_by: str) -> A
     with open_workspace() as workspace:
         registry = FeatureStore(workspace, workspace.settings.project).registry
         found = registry.search(text, kind=kind or "", tag=tag, owner=owner, used_by=used_by)
+        uses = registry.use_counts()
     facts = [(each, each.definition) for each in found]
     rows: list[dict[str, Any]] = [
         {
@@ -32,6 +33,7 @@ def search(text: str, kind: str | None, tag: str, owner: str, used_by: str) -> A
             "version": each.version,
             "owner": given.owner,
             "tags": list(getattr(given, "tags", ())),
+            "uses": uses.get((each.kind, each.name), 0) if each.kind == "view" else None,
             "description": given.description,
         }
         for each, given in facts

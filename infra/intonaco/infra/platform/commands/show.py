@@ -56,6 +56,7 @@ def _lines(shown: dict[str, Any]) -> list[str]:
     lines = [f"{shown['kind']} {shown['name']}, version {shown['version']}: {shown['description'] or 'without a description'}"]
     lines += [f"{word.replace('_', ' ')}: {shown[word]}" for word in _WORDS if shown.get(word)]
     lines += [f"used by: {', '.join(shown['used_by'])}"] if shown.get("used_by") else []
+    lines += [f"quality: {shown['quality']:.4g}"] if shown.get("quality") is not None else []
     lines += [_certified(shown["certificate"])] if shown.get("certificate") else []
     for told in shown.get("consistency", ()):
         lines.append(f"equal online and offline, set {told['set']}: {100 * told['equal']:.2f} %, measured {told['measured_at']}")
