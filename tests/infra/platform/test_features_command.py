@@ -221,6 +221,21 @@ def test_uses_and_quality_are_told(ask: Ask, root: Path, stored: None) -> None:
     assert [each["uses"] for each in found["found"]] == [1]
 
 
+def test_a_topic_that_nobody_wrote_to_yet_does_not_hold_up_the_other_views_of_a_set(ask: Ask, root: Path, events: None) -> None:
+    streamed = (
+        'seen = FeatureView(name="seen", entity=stop, source=StreamSource("seen", {"n": "int64"}, time="at"), features=[columns("n")])'
+    )
+    text = DEFINITIONS.replace("lateness = FeatureSet", f"{streamed}\nlateness = FeatureSet").replace(
+        "features=[delays]", "features=[delays, seen]"
+    )
+    (root / "definitions.py").write_text(text)
+    assert ask("features", "apply")[0] == 0
+    code, told = ask("features", "materialize", "lateness", "--until", "2024-01-01T01:00:00Z")
+    assert (code, [each["view"] for each in told["views"]], told["rows"], told["waiting"]) == (0, ["delays"], 3, ["seen"])
+    code, told = ask("features", "materialize", "seen")
+    assert (code, told["next"]) == (2, "intonaco features consume seen --once")
+
+
 def test_an_older_version_is_fed_and_read_by_its_number(ask: Ask, root: Path, applied: None) -> None:
     (root / "definitions.py").write_text(DEFINITIONS.replace('over="1h")', 'over="2h")').replace("late_mean_1h", "late_mean_2h"))
     assert ask("features", "apply")[0] == 0

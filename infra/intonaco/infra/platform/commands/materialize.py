@@ -1,7 +1,7 @@
 """`intonaco features materialize`: events of tables to hops and online entries, piece by piece, with progress shown."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,9 @@ from intonaco.infra.platform.moments import iso, moment
 if TYPE_CHECKING:
     from intonaco.infra.features.materialization import Materialized
     from intonaco.infra.features.moves import Advance
+    from intonaco.infra.features.sets import FeatureSet
+    from intonaco.infra.features.store import FeatureStore
+    from intonaco.infra.features.views import FeatureView
 
 __all__ = ["materialize"]
 
@@ -38,16 +41,41 @@ def materialize(name: str, until_us: int | None, rebuild: bool) -> Answer:
     with open_workspace() as workspace:
         store = FeatureStore(workspace, workspace.settings.project)
         views = views_named(store, name)
+        waiting = _not_landed(store, views)
+        given = name if len(waiting) in (0, len(views)) else _all_of([view for view in views if view.name not in waiting])
         with alerting(workspace, {view.source.table for view in views}), _progress() as listener:
-            done = [_told(each) for each in (store.rebuild if rebuild else store.materialize)(name, end_us, listener=listener)]
+            done = [_told(each) for each in (store.rebuild if rebuild else store.materialize)(given, end_us, listener=listener)]
     for each in done:
         say(f"{each['view']}: {each['rows']:,} events in {each['seconds']:.1f} s")
     rows, seconds = sum(each["rows"] for each in done), sum(each["seconds"] for each in done)
     lines = [f"{rows:,} events were stored in {seconds:.1f} s; a later run goes on from each view's watermark."]
     lines += [warning for each in done for warning in each["warnings"]]
-    data = {"name": name, "until": iso(end_us), "rows": rows, "seconds": round(seconds, 3), "views": done}
+    lines += [f"Nothing of the topic of {view} has landed yet: intonaco features consume {view}" for view in waiting]
+    data = {"name": name, "waiting": waiting, "until": iso(end_us), "rows": rows, "seconds": round(seconds, 3), "views": done}
     shown = [{key: value for key, value in each.items() if key not in ("warnings", "resumes")} for each in done]
     return Answer(data=data, lines=lines, rows=shown, next=f"intonaco features show {name}")
+
+
+def _not_landed(store: "FeatureStore", views: "Sequence[FeatureView]") -> list[str]:
+    """The views of topics of which no event has come into a table yet."""
+    from intonaco.core.errors import MissingError
+    from intonaco.infra.features.sources import StreamSource
+
+    waiting = []
+    for view in views:
+        if isinstance(view.source, StreamSource):
+            try:
+                store.workspace.tables.snapshot(f"{store.project}/{view.source.table}")
+            except MissingError:
+                waiting.append(view.name)
+    return waiting
+
+
+def _all_of(views: "Sequence[FeatureView]") -> "FeatureSet":
+    """A set that reads all of these views, to name them together."""
+    from intonaco.infra.features.sets import FeatureSet
+
+    return FeatureSet(name="together", features=[view.using(view.features[0].name, prefix=f"{view.name} ") for view in views])
 
 
 def _told(done: "Materialized") -> dict[str, Any]:
