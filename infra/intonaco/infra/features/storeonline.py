@@ -115,7 +115,7 @@ class OnlineFeatures(AppliedFeatures):
         Watermarks.of(self.workspace.catalog, self.project).newest(plan).check(moments)
         answer = reader.read({**plain, **request_columns(plan, rows)}, moments)
         if (log := self.read_log) is not None:
-            log.offer(plan, columns, moments, answer)
+            log.offer(plan, plain, moments, answer)
         return answer
 
     def _reader(self, features: FeatureSet | str) -> OnlineReader:
