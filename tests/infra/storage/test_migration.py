@@ -2,18 +2,20 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pytest
 from attrs import define, field, frozen
 
 from intonaco.core.errors import ConflictError, InvalidError, SettingsError
+from intonaco.core.urls import StoreUrl
 from intonaco.infra.storage.delta import DeltaTableStore
 from intonaco.infra.storage.files import FileBlobStore
+from intonaco.infra.storage.keyvalue import Entry, KeyValueStore, SupportsChange
 from intonaco.infra.storage.lmdb import LmdbStore
 from intonaco.infra.storage.migration import Migration
 from intonaco.infra.storage.movable import movable
@@ -292,3 +294,50 @@ def test_records_that_were_let_go_of_keep_their_places(tmp_path: Path) -> None:
             migration.start(new)
         assert target.read("default/t", partition=2) == [(3, b"c")]
         assert (target.end("default/gone"), target.read("default/gone")) == (1500, [])
+
+
+@define(eq=False)
+class Plain(KeyValueStore):
+    """A store with the verbs of its primitive alone, as one behind a network is."""
+
+    store: LmdbStore
+
+    @classmethod
+    def open(cls, url: StoreUrl | str) -> Self:
+        return cls(LmdbStore.open(url))
+
+    def get(self, keys: Sequence[bytes]) -> list[Entry | None]:
+        return self.store.get(keys)
+
+    def put(self, entries: Iterable[tuple[bytes, int, bytes]]) -> int:
+        return self.store.put(entries)
+
+    def delete(self, keys: Iterable[bytes]) -> None:
+        self.store.delete(keys)
+
+    def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, Entry]]:
+        return self.store.scan(prefix)
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def test_entries_are_changed_as_before_in_a_store_that_does_not_change_them_itself(tmp_path: Path) -> None:
+    old, new = f"lmdb:{tmp_path}/old", f"lmdb:{tmp_path}/new"
+    with movable(LmdbStore.open(old), old, Plain.open) as store, LmdbStore.open(old) as source:
+        assert isinstance(store, KeyValueStore)
+        assert isinstance(store, SupportsChange)
+        assert store.change([b"a", b"b"], lambda _: [b"1", b"2"]) == 2
+        migration = Migration(old, source, journal_of(source, old), Plain.open, tmp_path / "lock")
+        migration.start(new)
+        migration.switch()
+        time.sleep(2 * LOOK_S)
+        seen: list[bytes | None] = []
+
+        def changed(values: Sequence[bytes | None]) -> list[bytes | None]:
+            seen.extend(values)
+            return [b"3", b"2", None]
+
+        assert store.change([b"a", b"b", b"c"], changed) == 1
+        assert seen == [b"1", b"2", None]
+        assert store.get([b"a", b"b", b"c"]) == [(2, b"3"), (1, b"2"), None]

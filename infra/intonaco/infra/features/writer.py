@@ -8,7 +8,7 @@ from typing import Self
 import pyarrow as pa
 from attrs import define, field, frozen
 
-from intonaco.core.errors import ConflictError, InvalidError
+from intonaco.core.errors import InvalidError
 from intonaco.infra.compute.arrays import column_of
 from intonaco.infra.features.entitykeys import EntityKeys
 from intonaco.infra.features.shape import BATCH, PUSHED
@@ -16,14 +16,11 @@ from intonaco.infra.features.turns import Turn
 from intonaco.infra.features.views import FeatureView
 from intonaco.infra.features.viewwriter import Prepared, ViewWriter
 from intonaco.infra.storage.gates import Gate
-from intonaco.infra.storage.keyvalue import KeyValueStore, SupportsChange
+from intonaco.infra.storage.keyvalue import KeyValueStore, change
 
 __all__ = ["Batch", "Changes", "OnlineWriter", "ViewWriter", "made_events"]
 
 _WHERE = "the events"
-#: Entities of one put to a store behind a network, which serves nobody else while it takes one.
-_ENTITIES = 20_000
-_TEXTS = ("str", "bytes", "json")
 
 
 @frozen(eq=False, kw_only=True)
@@ -122,24 +119,7 @@ class OnlineWriter:
         changes = Changes.of(batches, place, beside)
         if not changes.keys:
             return 0
-        store = self.keyvalue
-        taken = store.change(changes.keys, changes.of_values) if isinstance(store, SupportsChange) else self._put(changes)
-        return taken - changes.others
-
-    def _put(self, changes: "Changes") -> int:
-        old = self.keyvalue.get(changes.keys)
-        new = changes.of_values([None if entry is None else entry[1] for entry in old])
-        entries = [
-            (key, 1, value) if entry is None else (key, entry[0] + 1, value)
-            for key, entry, value in zip(changes.keys, old, new, strict=True)
-            if value is not None and (entry is None or entry[1] != value)
-        ]
-        for start in range(0, len(entries), _ENTITIES):  # what is beside comes last
-            part = entries[start : start + _ENTITIES]
-            taken = self.keyvalue.put(part)
-            if taken != len(part):
-                raise ConflictError(f"somebody else wrote {len(part) - taken} of the same online entries", hint="one writer at a time")
-        return len(entries)
+        return change(self.keyvalue, changes.keys, changes.of_values) - changes.others  # what is beside comes last
 
     def _read(self, events: Mapping[str, pa.Table]) -> list[tuple[ViewWriter, str]]:
         unread = events.keys() - {writer.view.source.table for writer in self.views}

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
+from intonaco.core.errors import ConflictError
 from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.store import Store
 
@@ -17,6 +18,7 @@ __all__ = [
     "SupportsDeadline",
     "SupportsListing",
     "SupportsStored",
+    "change",
 ]
 
 #: As much as every store puts all or none.
@@ -85,6 +87,31 @@ class SupportsChange(Protocol):
         A value that is None, or as before, leaves the entry as it is. Keys in ascending order are found sooner. Nobody else
         writes meanwhile; what `new` raises leaves all as it was.
         """
+
+
+def change(store: KeyValueStore, keys: Sequence[bytes], new: Callable[[Sequence[bytes | None]], Sequence[bytes | None]]) -> int:
+    """As `SupportsChange.change`, by the store or else by reading and putting, in order and so many at a time as it puts whole.
+
+    Raises
+    ------
+    ConflictError
+        Somebody else wrote the same entries, to a store that lets others write meanwhile.
+    """
+    if isinstance(store, SupportsChange):
+        return store.change(keys, new)
+    old = store.get(keys)
+    values = new([None if entry is None else entry[1] for entry in old])
+    entries = [
+        (key, 1 if entry is None else entry[0] + 1, value)
+        for key, entry, value in zip(keys, old, values, strict=True)
+        if value is not None and (entry is None or entry[1] != value)
+    ]
+    for start in range(0, len(entries), WHOLE_ENTRIES):
+        part = entries[start : start + WHOLE_ENTRIES]
+        taken = store.put(part)
+        if taken != len(part):
+            raise ConflictError(f"somebody else wrote {len(part) - taken} of the same online entries", hint="one writer at a time")
+    return len(entries)
 
 
 #: Gives what is stored under keys, in their order; None where there is none.

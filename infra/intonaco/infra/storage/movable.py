@@ -16,7 +16,7 @@ from intonaco.infra.storage.blobs import BlobStore
 from intonaco.infra.storage.checks import Check
 from intonaco.infra.storage.entries import encode
 from intonaco.infra.storage.guarantees import Guarantee
-from intonaco.infra.storage.keyvalue import Entry, KeyValueStore, Stored, SupportsStored
+from intonaco.infra.storage.keyvalue import Entry, KeyValueStore, Stored, SupportsStored, change
 from intonaco.infra.storage.moves import MOVE_BLOBS, MOVE_KEY, MOVE_TOPIC, journal_of
 from intonaco.infra.storage.store import Store
 from intonaco.infra.storage.streams import Stream
@@ -140,15 +140,10 @@ class MovableKeyValueStore(Movable, KeyValueStore):
                 self.watch.miss()
 
 
-def _change(self: MovableKeyValueStore, keys: Sequence[bytes], new: Callable[[Sequence[Entry | None]], Sequence[Entry | None]]) -> int:
+def _change(self: MovableKeyValueStore, keys: Sequence[bytes], new: Callable[[Sequence[bytes | None]], Sequence[bytes | None]]) -> int:
     """As the store's own; where that has no turns, by reading and putting."""
     begun, current = self.watch.begin(), self.watch.current
-    change = getattr(current, "change", None)
-    if change is None:
-        made = zip(keys, new(current.get(keys)), strict=True)
-        count: int = current.put([(key, *entry) for key, entry in made if entry is not None])
-    else:
-        count = change(keys, new)
+    count = change(current, keys, new)
     if self.watch.other is not None or self.watch.moved_since(begun):
         self.put([(key, *entry) for key, entry in zip(keys, current.get(keys), strict=True) if entry is not None])
     return count
