@@ -27,7 +27,7 @@ def check_name(name: str, what: str) -> str:
     """
     if _NAME.fullmatch(name) is None:
         raise InvalidError(
-            f"{name!r} cannot name a {what}",
+            f"{name!r} is no name" if what == "name" else f"{name!r} cannot name a {what}",
             hint="use up to 128 letters, digits, '_', '.' and '-', starting with a letter, a digit or '_'",
             field=what,
         )

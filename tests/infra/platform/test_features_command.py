@@ -236,6 +236,13 @@ def test_a_topic_that_nobody_wrote_to_yet_does_not_hold_up_the_other_views_of_a_
     assert (code, told["next"]) == (2, "intonaco features consume seen --once")
 
 
+@pytest.mark.parametrize("version", ["0", "2", "99999999999999999999999", "nothing"])
+def test_a_version_that_is_not_there_is_told(ask: Ask, applied: None, version: str) -> None:
+    code, told = ask("features", "get", f"lateness@{version}", "--keys", json.dumps(ROWS[0]))
+    assert (code, told["error"]["hint"]) == (2, "its versions are 1 to 1, its aliases: none")
+    assert ask("features", "show", f"lateness@{version}")[0] == 2
+
+
 def test_an_older_version_is_fed_and_read_by_its_number(ask: Ask, root: Path, applied: None) -> None:
     (root / "definitions.py").write_text(DEFINITIONS.replace('over="1h")', 'over="2h")').replace("late_mean_1h", "late_mean_2h"))
     assert ask("features", "apply")[0] == 0

@@ -29,6 +29,14 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("intonaco.infra.storage.catalogmigration.BARRIER_S", 0.1)
 
 
+def test_a_store_does_not_move_to_where_it_is(ask: Ask, root: Path) -> None:
+    assert ask("status")[0] == 0
+    for url in ("lmdb:.intonaco/online", f"lmdb:{root}/.intonaco/online", "lmdb:./.intonaco/../.intonaco/online"):
+        code, answer = ask("migrate", "start", "keyvalue", url)
+        assert (code, answer["error"]["field"]) == (2, "url"), url
+    assert {row["phase"] for row in ask("migrate", "status")[1]["stores"]} == {""}
+
+
 def test_the_state_of_all_stores_is_told_where_one_does_not_answer(ask: Ask, root: Path) -> None:
     (root / "intonaco.toml").write_text('[stores]\nkeyvalue = "redis://127.0.0.1:1"\n')
     code, answer = ask("migrate", "status")

@@ -25,6 +25,8 @@ from intonaco.infra.storage.catalog import Catalog
 __all__ = ["Applied", "Registry", "Step"]
 
 TOPIC = "features"
+#: Numbers of versions; a database holds none beyond.
+_MOST = 2**31 - 1
 
 
 @frozen
@@ -69,6 +71,8 @@ class Registry:
         name, version = _versioned(name, version)
         with self.catalog.read() as connection:
             number = aliases_of(connection, self.project, kind, name).get(version, 0) if isinstance(version, str) else version
+            if number is not None and number > _MOST:
+                return None
             if number is None:
                 found = next(newest(connection, self.project, kind, [name]), None)
                 return None if found is None else found.read()

@@ -1,5 +1,6 @@
 """`intonaco migrate`: move a store to another URL while it is written and read."""
 
+import os
 import time
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
@@ -7,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import define
 
-from intonaco.core.errors import UnavailableError
+from intonaco.core.errors import InvalidError, UnavailableError
 from intonaco.infra.platform.answers import Answer, answering, say
 from intonaco.infra.platform.cli import open_workspace
 from intonaco.infra.platform.groups import Commands
 
 if TYPE_CHECKING:
+    from intonaco.core.urls import StoreUrl
     from intonaco.infra.storage.catalogmigration import CatalogMigration
     from intonaco.infra.storage.migration import Migration
     from intonaco.infra.storage.moves import Move
@@ -48,7 +50,10 @@ def start(store: str, url: str) -> Answer:
     from intonaco.infra.storage.moves import url_text
 
     with open_workspace() as workspace, _opened(workspace, store) as migration:
-        target = url_text(workspace.absolute(StoreUrl.parse(url)))
+        asked = workspace.absolute(StoreUrl.parse(url))
+        target = url_text(asked)
+        if _place(asked) == _place(workspace.absolute(workspace.url(store))):
+            raise InvalidError(f"stores.{store} is at {workspace.url(store)} already", hint="name another place", field="url")
         begun = time.monotonic()
         found = migration.start(target)
     seconds = time.monotonic() - begun
@@ -164,6 +169,11 @@ def _catalog_migration(workspace: "Workspace", store: str, source: Any) -> "Cata
         known = catalog.rooms
     lock = workspace.home / "migrate-catalog.lock"
     return CatalogMigration(f"stores.catalog ({url})", url, source, known, made, lock, _Progress())
+
+
+def _place(url: "StoreUrl") -> tuple[str, ...]:
+    """Where a URL leads to, however its path is written."""
+    return (url.scheme, os.path.realpath(url.path)) if not url.host else (str(url),)
 
 
 def _row(workspace: "Workspace", store: str) -> dict[str, Any]:
