@@ -191,6 +191,29 @@ def test_online_equals_offline_at_every_moment_of_a_dense_stream(keyvalue: KeyVa
         assert_same_rows(reader, ["a"], moment, row_of(online, number))
 
 
+WINDOWS = st.lists(st.tuples(st.sampled_from([1, 2, 3, 4, 6, 12]), st.integers(0, 60)), min_size=1, max_size=4, unique=True)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(WINDOWS, st.lists(st.integers(0, 120), min_size=1, max_size=30), st.data(), st.sampled_from([0, 5]))
+def test_hops_of_any_sizes_are_the_same_bytes_in_every_order_and_read_as_offline(
+    keyvalue: KeyValueStore, spans: list[tuple[int, int]], times: list[int], data: st.DataObject, delay: int
+) -> None:
+    made = [window(kind, "value", hop + more, hop, f"{kind}_{hop}_{more}") for hop, more in spans for kind in ("sum", "maximum", "last_k")]
+    view = FeatureView(name="things", entity=ENTITY, source=SOURCE, features=made, delay=delay)
+    events = [("a", time, 0, time / 8) for time in times]
+    order = data.draw(st.permutations(events))
+    split = data.draw(st.integers(0, len(order)))
+    batches = [table(part) for part in (order[:split], order[split:]) if part]
+    writer = ViewWriter.of(view, "p", 1)
+    entry: bytes | None = None
+    for batch in batches:
+        [entry] = writer.entries([entry], writer.prepared(batch), 0, 0)
+    assert [entry] == writer.entries([None], writer.prepared(table(events)), 0, 0)
+    offline, online = read_both(keyvalue, view, table(events), batches, ["a"], max(times) + data.draw(st.integers(0, 80)))
+    assert_same(offline, online)
+
+
 def row_of(answer: Answer, number: int) -> Answer:
     """One row of an answer."""
     columns = {name: take({name: column}, np.array([number]))[name] for name, column in answer.columns.items()}
@@ -276,7 +299,7 @@ def test_a_moment_before_the_newest_event_is_refused_online(keyvalue: KeyValueSt
     from intonaco.core.errors import InvalidError
 
     events = table([("a", 100, 0, 1.0, 1, "x")])
-    with pytest.raises(InvalidError, match="up to 1970-01-01T00:00:00.000100Z") as caught:
+    with pytest.raises(InvalidError, match="up to 1970-01-01") as caught:
         read_both(keyvalue, view_of(0, None), events, [events], ["a"], 99)
     assert "offline" in caught.value.hint
 

@@ -269,7 +269,7 @@ def test_keys_of_any_characters_and_lengths_never_meet(keyvalue: KeyValueStore, 
 def test_a_moment_before_the_newest_event_is_refused(keyvalue: KeyValueStore) -> None:
     views = [view("things", THING, columns("real"))]
     reader = pushed(keyvalue, plan_of(*views), views, events([100]))
-    with pytest.raises(InvalidError, match="up to 1970-01-01T00:00:00.000100Z") as caught:
+    with pytest.raises(InvalidError, match="up to 1970-01-01") as caught:
         reader.row({"name": "a", "number": 1}, 99)
     assert "offline" in caught.value.hint
 
