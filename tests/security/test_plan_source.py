@@ -33,7 +33,8 @@ from intonaco.infra.storage.lmdb import LmdbStore
 HOSTILE = "x'] + __import__('os').abort() #\n\"\"\"\\"
 #: What our own source names and quotes.
 OURS = re.compile(
-    r"[A-Zaefhklmnpuvw]\d+(_\d+)?|e?k\d+|keys|row|more|moved|found|asked|made|words|entry|pending|created|before|latest|first|total"
+    r"[A-Zabcefhklmnpuvw]\d+(_\d+)?|e?k\d+|keys|row|more|moved|found|asked|made|words|entry|pending|created|before|latest|first|total"
+    r"|at|halvings?|wanted"
 )
 GIVEN = {
     "S",
