@@ -155,7 +155,7 @@ def test_figures_fit_a_terminal_and_a_page_is_small(ask: Ask, run: Run, root: Pa
     monkeypatch.setenv("COLUMNS", str(width))
     _, shown, _ = run("features", "show", "delays", "--html", str(root / "delays.html"))
     figures = shown.partition("statistics")[2].partition("\n feature")[0].splitlines()
-    assert max(map(len, figures)) <= width
+    assert max(len(line.rstrip()) for line in figures) <= width
     for name in ("late_mean_1h", "driver"):
         [line] = [line for line in figures if f" {name} " in line]
         assert "%" in line
