@@ -32,6 +32,7 @@ from intonaco.infra.features.progress import Progress
 from intonaco.infra.features.status import Status
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.features.writer import OnlineWriter
+from intonaco.infra.serving.tensors import listed
 from intonaco.infra.storage.leases import Leases
 from intonaco.infra.workspace import Workspace
 
@@ -352,4 +353,4 @@ def test_the_order_in_which_a_view_lists_its_columns_decides_nothing(store: Feat
             store.read(features, {"thing": np.array(["x"])}, at=20),
             store.read_offline(features, {"thing": np.array(["x"])}, at=[20]),
         ):
-            assert [answer.columns[name].tolist() for name in "ab"] == [[2], [3]]
+            assert [listed(answer.columns[name]) for name in "ab"] == [[2], [3]]
