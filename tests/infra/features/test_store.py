@@ -33,6 +33,7 @@ from intonaco.infra.features.status import Status
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.features.writer import OnlineWriter
 from intonaco.infra.serving.tensors import listed
+from intonaco.infra.storage.arrow import from_arrow
 from intonaco.infra.storage.leases import Leases
 from intonaco.infra.workspace import Workspace
 
@@ -98,6 +99,22 @@ def test_a_training_set_sees_what_was_usable_at_each_moment(filled: FeatureStore
     assert list(examples.segments) == ["carrier", "dep_delay"]
     assert examples.plan == filled.read_plan("eta")
     assert examples.source == "table:default/arrivals@0"
+
+
+def test_a_training_table_has_the_features_of_a_training_set(filled: FeatureStore) -> None:
+    moments = pa.array([2 * HOUR, 2 * HOUR + 1, 2 * HOUR, 90 * HOUR]).cast(pa.timestamp("us", tz="UTC"))
+    rows = pa.table({"carrier": ["UA", "UA", "B6", "UA"], "at": moments, "dep_delay": [1.0, None, 3.0, 4.0], "late": [0.0, 1.0, 2.0, 3.0]})
+    tables = filled.workspace.tables
+    stored = [tables.write("default/flights", rows.slice(start, 3)) for start in (0, 3)][-1]
+    made = filled.training_table("examples", "eta", stored)
+    examples = filled.training_set("eta", stored, labels=["late"])
+    found = tables.read(made)
+    assert (made.reference, found.column_names[:4]) == ("table:default/examples@0", rows.column_names)
+    columns = from_arrow(found)
+    for name in SET.names:
+        assert np.array_equal(np.asarray(columns[name]), np.asarray(examples.columns[name]), equal_nan=True), name
+    nothing = filled.training_table("examples", "eta", tables.write("default/nothing", rows.slice(0, 0)))
+    assert (nothing.version, nothing.rows, nothing.schema) == (1, 0, made.schema)
 
 
 def test_values_grow_old(filled: FeatureStore) -> None:
@@ -334,6 +351,11 @@ def test_an_unknown_name_is_missing(filled: FeatureStore) -> None:
 def test_a_request_without_a_key_is_refused(filled: FeatureStore) -> None:
     with pytest.raises(SchemaError, match="'carrier'"):
         filled.read(SET, {"dep_delay": np.ones(1)}, np.array([1]))
+
+
+def held(column: Any) -> list[int]:
+    assert isinstance(column, Masked) and not column.missing.any()
+    return column.values.tolist()
 
 
 def test_the_order_in_which_a_view_lists_its_columns_decides_nothing(store: FeatureStore) -> None:

@@ -10,7 +10,7 @@ from intonaco.core.columns import Columns, rows_of
 from intonaco.core.errors import InvalidError
 from intonaco.infra.compute.timeline import as_us_array
 from intonaco.infra.features.answer import Answer
-from intonaco.infra.features.events import event_table
+from intonaco.infra.features.events import PIECE, event_table
 from intonaco.infra.features.examples import Examples
 from intonaco.infra.features.functions import AT
 from intonaco.infra.features.labels import Labels
@@ -18,8 +18,9 @@ from intonaco.infra.features.quality import table_gate
 from intonaco.infra.features.rows import Rows, columns_table
 from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.storedefinitions import AppliedFeatures
-from intonaco.infra.features.training import answers, labelled_rows, training_set
+from intonaco.infra.features.training import answers, labelled_rows, training_set, with_features
 from intonaco.infra.features.views import FeatureView
+from intonaco.infra.storage.batches import cut
 from intonaco.infra.storage.checks import Check
 from intonaco.infra.storage.expectations import Expectation
 from intonaco.infra.storage.gates import Written
@@ -64,6 +65,19 @@ class OfflineFeatures(AppliedFeatures):
         sources = self._sources(features, versions)
         engine, tables = self.workspace.engine, self.workspace.tables
         return training_set(engine, tables, self.feature_set(features), plan, given, sources, labels=names, at=moment)
+
+    def training_table(
+        self, table: str, features: FeatureSet | str, rows: Snapshot, *, at: str = "at", versions: Mapping[str, int] | None = None
+    ) -> Snapshot:
+        """The rows of a stored table with the features of each as of its moment beside them, in place of a table of the project.
+
+        Rows are joined a million at a time and become one commit, so that memory grows with the events and not with the rows.
+        """
+        plan, sources = self.read_plan(features), self._sources(features, versions)
+        engine, tables, found = self.workspace.engine, self.workspace.tables, self.feature_set(features)
+        batches = cut(tables.batches(rows), PIECE) if rows.rows else tables.batches(rows)
+        joined = (with_features(batch, plan, answers(engine, tables, found, plan, batch, sources, at)) for batch in batches)
+        return tables.write(f"{self.project}/{table}", joined, mode="replace")
 
     def read_offline(self, features: FeatureSet | str, columns: Columns, at: Any) -> Answer:
         """Read a set from the tables of events, as of any moments."""

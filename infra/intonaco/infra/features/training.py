@@ -21,10 +21,10 @@ from intonaco.infra.features.offline import read_offline
 from intonaco.infra.features.plan import ReadPlan
 from intonaco.infra.features.rows import Rows
 from intonaco.infra.features.sets import FeatureSet
-from intonaco.infra.storage.arrow import from_arrow
+from intonaco.infra.storage.arrow import from_arrow, to_arrow
 from intonaco.infra.storage.tables import Snapshot, TableStore
 
-__all__ = ["answers", "labelled_rows", "training_set"]
+__all__ = ["answers", "labelled_rows", "training_set", "with_features"]
 
 
 def labelled_rows(labels: Labels, outcomes: pa.Table, source: str, rows: Rows | None) -> Rows:
@@ -89,6 +89,15 @@ def training_set(
         segments=from_arrow(table.select(others)),
         statuses=answer.statuses,
     )
+
+
+def with_features(rows: pa.Table, plan: ReadPlan, answer: Answer) -> pa.Table:
+    """The rows with the features that they do not hold themselves, as requests do, beside them."""
+    schema = Schema(tuple(each for each in plan.features if each.name not in rows.column_names))
+    made = to_arrow({name: answer.columns[name] for name in schema.names}, schema)
+    for each in made.schema:
+        rows = rows.append_column(each, made[each.name])
+    return rows
 
 
 def answers(
