@@ -353,11 +353,6 @@ def test_a_request_without_a_key_is_refused(filled: FeatureStore) -> None:
         filled.read(SET, {"dep_delay": np.ones(1)}, np.array([1]))
 
 
-def held(column: Any) -> list[int]:
-    assert isinstance(column, Masked) and not column.missing.any()
-    return column.values.tolist()
-
-
 def test_the_order_in_which_a_view_lists_its_columns_decides_nothing(store: FeatureStore) -> None:
     source = TableSource("tied", {"a": "int64", "b": "int64"}, time="at")
     view = FeatureView(name="tied", entity=Entity("thing", {"thing": "str"}), source=source, features=[columns("a"), columns("b")])
