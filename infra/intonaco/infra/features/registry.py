@@ -88,7 +88,8 @@ class Registry:
             with self.catalog.read() as connection:
                 known = connection.scalars(sql.select(DEFINITIONS.c.name).where(*self._of(kind)).distinct()).all()
                 text = bare if wanted is None else f"{bare}@{wanted}"
-                hint = suggestion(bare, known) if bare not in known else self._versions(connection, kind, bare)
+                other = suggestion(bare, known) if known else "add it to DEFINITIONS, then intonaco features apply"
+                hint = other if bare not in known else self._versions(connection, kind, bare)
             fault = f"no feature {kind} {text!r} in project {self.project!r}"
             if kind == "set" and bare not in known and self.find("view", bare) is not None:
                 fault, hint = f"{fault}: {bare!r} is a view, which is read through a set", self._sets_of(bare)
