@@ -16,7 +16,7 @@ from benchmarks import flights
 from benchmarks.asof import joins_of
 from benchmarks.harness import Scale, alone, compare
 from intonaco.infra.compute.polars import PolarsTableEngine
-from intonaco.infra.storage.delta import DeltaTableStore
+from intonaco.infra.storage.delta.delta import DeltaTableStore
 from intonaco.infra.storage.tables import TableStore
 
 __all__ = ["work", "writing"]

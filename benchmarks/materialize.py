@@ -18,7 +18,7 @@ from attrs import define
 
 from benchmarks.harness import Scale, compare, here_on
 from intonaco.infra.features.definitions import Entity, FeatureView, TableSource, columns
-from intonaco.infra.features.writer import OnlineWriter, ViewWriter
+from intonaco.infra.features.writing.writer import OnlineWriter, ViewWriter
 from intonaco.infra.storage.lmdb import LmdbStore
 
 __all__ = ["NAMES", "ROW", "SECOND_US", "VIEW", "events_of", "materializing"]

@@ -14,7 +14,7 @@ from benchmarks.materialize import NAMES, ROW, SECOND_US, VIEW, events_of
 from benchmarks.onlineredis import of_server
 from intonaco.ext.redis.local import LocalRedis
 from intonaco.ext.redis.store import RedisStore
-from intonaco.infra.features.writer import OnlineWriter, ViewWriter
+from intonaco.infra.features.writing.writer import OnlineWriter, ViewWriter
 
 __all__ = ["materializing"]
 

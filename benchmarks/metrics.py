@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from benchmarks.harness import Scale, compare, here
-from intonaco.infra.lineage.run import Run
-from intonaco.infra.lineage.runs import Runs
+from intonaco.infra.lineage.runs.run import Run
+from intonaco.infra.lineage.runs.runs import Runs
 from intonaco.infra.workspace import Workspace
 
 __all__ = ["logging"]

@@ -18,9 +18,9 @@ from attrs import frozen
 
 from benchmarks.harness import Scale, compare, here
 from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, TableSource, columns, count, mean
-from intonaco.infra.features.plan import ReadPlan
-from intonaco.infra.features.reader import OnlineReader
-from intonaco.infra.features.writer import OnlineWriter, ViewWriter
+from intonaco.infra.features.online.plan import ReadPlan
+from intonaco.infra.features.online.reader import OnlineReader
+from intonaco.infra.features.writing.writer import OnlineWriter, ViewWriter
 from intonaco.infra.storage.keyvalue import KeyValueStore
 from intonaco.infra.workspace import Workspace
 

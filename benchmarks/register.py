@@ -15,10 +15,10 @@ from pathlib import Path
 from benchmarks.harness import Scale, compare, here_on
 from intonaco.core.schema import Field, Schema
 from intonaco.infra.lineage.cells import Cell
-from intonaco.infra.lineage.registry import Registry
-from intonaco.infra.serving.keeping import keep_package
-from intonaco.infra.serving.package import FORMAT, Manifest, Package, PayloadFile
-from intonaco.infra.serving.servable import Signature
+from intonaco.infra.lineage.registry.registry import Registry
+from intonaco.infra.serving.packages.keeping import keep_package
+from intonaco.infra.serving.packages.package import FORMAT, Manifest, Package, PayloadFile
+from intonaco.infra.serving.packages.servable import Signature
 from intonaco.infra.workspace import Workspace
 
 __all__ = ["registering"]

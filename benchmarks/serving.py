@@ -34,7 +34,7 @@ if __name__ == "__main__":
 """
 SERVE = """
 import sys
-from intonaco.infra.serving.server import serve
+from intonaco.infra.serving.server.server import serve
 from intonaco.infra.workspace import Workspace
 
 with Workspace.open(sys.argv[2]) as workspace:
@@ -90,10 +90,10 @@ def _make_workspace(root: Path) -> None:
     import numpy as np
 
     from intonaco.core.schema import Field, Schema
-    from intonaco.infra.serving import packages
-    from intonaco.infra.serving.deployment import Route
-    from intonaco.infra.serving.deployments import Deployments
-    from intonaco.infra.serving.servable import Signature
+    from intonaco.infra.serving.endpoints.deployment import Route
+    from intonaco.infra.serving.endpoints.deployments import Deployments
+    from intonaco.infra.serving.packages import packages
+    from intonaco.infra.serving.packages.servable import Signature
     from intonaco.infra.workspace import Workspace
 
     rng = np.random.default_rng(0)

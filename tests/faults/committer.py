@@ -53,10 +53,10 @@ def stream(folder: str, opened: ExitStack) -> tuple[Callable[[int, int], object]
 def catalog(folder: str, opened: ExitStack) -> tuple[Callable[[int, int], object], Callable[[], list[Row]]]:
     import sqlalchemy as sql
 
-    from intonaco.infra.storage.catalog import Catalog
-    from intonaco.infra.storage.leases import Leases
+    from intonaco.infra.storage.catalog.catalog import Catalog
+    from intonaco.infra.storage.catalog.leases import Leases
+    from intonaco.infra.storage.catalog.seals import verify
     from intonaco.infra.storage.record import CHANGES
-    from intonaco.infra.storage.seals import verify
 
     store = opened.enter_context(Catalog.open(folder if "://" in folder else f"sqlite:{folder}/catalog.db"))
     leases = Leases(store)

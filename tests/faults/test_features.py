@@ -16,7 +16,6 @@ import pyarrow as pa
 import pytest
 
 from intonaco.core.errors import UnavailableError
-from intonaco.infra.features import moves
 from intonaco.infra.features.definitions import (
     Entity,
     FeatureSet,
@@ -30,8 +29,9 @@ from intonaco.infra.features.definitions import (
     mean,
     sum_,
 )
-from intonaco.infra.features.progress import Progress
+from intonaco.infra.features.recorded.progress import Progress
 from intonaco.infra.features.store import FeatureStore
+from intonaco.infra.features.writing import moves
 from intonaco.infra.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,7 @@ RIDERS = 3_000
 
 MATERIALIZE = """
 import sys
-from intonaco.infra.features import moves
+from intonaco.infra.features.writing import moves
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.workspace import Workspace
 
@@ -155,7 +155,7 @@ def test_a_store_that_is_full_is_named_and_a_plain_rerun_completes(tmp_path: Pat
 FULL_DISK = """
 import json, os, sys
 from intonaco.core.errors import UnavailableError
-from intonaco.infra.features import moves
+from intonaco.infra.features.writing import moves
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.workspace import Workspace
 sys.path.insert(0, sys.argv[2])

@@ -15,7 +15,7 @@ import pytest
 from intonaco.core.urls import StoreUrl
 from intonaco.ext.postgres.local import LocalPostgres
 from intonaco.ext.redis.local import LocalRedis
-from intonaco.infra.storage.catalog import Catalog
+from intonaco.infra.storage.catalog.catalog import Catalog
 from intonaco.infra.workspace import Workspace
 
 pytest_plugins = ("intonaco.ext.postgres.testing", "intonaco.ext.redis.testing", "intonaco.ext.s3.testing")

@@ -17,7 +17,7 @@ import sqlalchemy as sql
 from intonaco.core.errors import CorruptError, UnavailableError
 from intonaco.core.urls import StoreUrl
 from intonaco.ext.postgres.local import LocalPostgres
-from intonaco.infra.storage.catalog import Catalog
+from intonaco.infra.storage.catalog.catalog import Catalog
 from intonaco.infra.storage.record import LEASES
 from intonaco.infra.testing.catalog import pets
 from intonaco.infra.testing.relay import Relay
@@ -89,7 +89,7 @@ def test_eight_writers_at_once_lose_no_commit(url: str) -> None:
 _NUMBERING = """
 import sys
 import sqlalchemy as sql
-from intonaco.infra.storage.catalog import Catalog
+from intonaco.infra.storage.catalog.catalog import Catalog
 from intonaco.infra.storage.record import LEASES
 with Catalog.open(sys.argv[1]) as catalog:
     for _ in range(50):

@@ -15,12 +15,12 @@ from attrs import define
 
 from intonaco.core.errors import QualityError, UnavailableError
 from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, TableSource, mean
-from intonaco.infra.features.statistics import statistics
 from intonaco.infra.features.store import FeatureStore
+from intonaco.infra.features.writing.statistics import statistics
 from intonaco.infra.storage.checks import Check, InRange
-from intonaco.infra.storage.delta import DeltaTableStore
-from intonaco.infra.storage.expectations import aside, refuse
-from intonaco.infra.storage.gates import Gate
+from intonaco.infra.storage.delta.delta import DeltaTableStore
+from intonaco.infra.storage.quality.expectations import aside, refuse
+from intonaco.infra.storage.quality.gates import Gate
 from intonaco.infra.storage.tables import Snapshot
 from intonaco.infra.workspace import Workspace
 
@@ -31,9 +31,9 @@ SCRIPT = """
 import sys
 import pyarrow as pa
 from intonaco.infra.storage.checks import InRange
-from intonaco.infra.storage.delta import DeltaTableStore
-from intonaco.infra.storage.expectations import aside
-from intonaco.infra.storage.gates import Gate
+from intonaco.infra.storage.delta.delta import DeltaTableStore
+from intonaco.infra.storage.quality.expectations import aside
+from intonaco.infra.storage.quality.gates import Gate
 
 with DeltaTableStore.open(f"file:{sys.argv[1]}") as tables:
     gate = Gate(tables, "a/readings", [aside(InRange("x", 0, 9))])

@@ -18,7 +18,7 @@ from intonaco.ext.s3.blobs import S3BlobStore
 from intonaco.ext.s3.local import LocalS3
 from intonaco.ext.s3.proxy import Proxy
 from intonaco.ext.s3.tables import S3TableStore
-from intonaco.infra.lineage.collect import collect
+from intonaco.infra.lineage.upkeep.collect import collect
 from intonaco.infra.storage.blobs import blob_name, get, put
 from intonaco.infra.workspace import Workspace
 

@@ -14,9 +14,9 @@ import pytest
 from attrs import define, field
 
 from intonaco.core.errors import UnavailableError
-from intonaco.infra.serving.deployment import Route
-from intonaco.infra.serving.deployments import Deployments
-from intonaco.infra.serving.ledger import Ledger
+from intonaco.infra.serving.endpoints.deployment import Route
+from intonaco.infra.serving.endpoints.deployments import Deployments
+from intonaco.infra.serving.ledger.ledger import Ledger
 from intonaco.infra.storage.blobs import SupportsPath, blob_name
 from intonaco.infra.testing.doubling import HANG, KILL, build_multiplier
 from intonaco.infra.testing.servers import RunningServer, deploy_multiplier, running_server
@@ -55,7 +55,7 @@ def body(x: float) -> bytes:
 
 def workers(server: RunningServer) -> list[psutil.Process]:
     children = psutil.Process(server.process.pid).children(recursive=True)
-    return [each for each in children if "intonaco.infra.serving.worker" in each.cmdline()]
+    return [each for each in children if "intonaco.infra.serving.server.worker" in each.cmdline()]
 
 
 @define(eq=False)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from intonaco.core.errors import ConflictError
-from intonaco.infra.storage.catalog import Catalog
-from intonaco.infra.storage.leases import Lease, Leases
+from intonaco.infra.storage.catalog.catalog import Catalog
+from intonaco.infra.storage.catalog.leases import Lease, Leases
 
 pytest_plugins = ("intonaco.ext.postgres.testing",)
 pytestmark = pytest.mark.slow
@@ -26,8 +26,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 _HOLDING = """
 import sys
 from intonaco.core.errors import IntonacoError
-from intonaco.infra.storage.catalog import Catalog
-from intonaco.infra.storage.leases import Leases
+from intonaco.infra.storage.catalog.catalog import Catalog
+from intonaco.infra.storage.catalog.leases import Leases
 with Catalog.open(sys.argv[1]) as catalog:
     leases = Leases(catalog)
     lease = leases.take("batch", "stalled", 1)

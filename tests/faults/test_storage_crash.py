@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from intonaco.infra.storage.blobs import get
-from intonaco.infra.storage.delta import DeltaTableStore
+from intonaco.infra.storage.delta.delta import DeltaTableStore
 from intonaco.infra.storage.files import FileBlobStore
 
 pytestmark = pytest.mark.slow
@@ -23,7 +23,7 @@ import json, sys
 import pyarrow as pa
 from intonaco.core.errors import UnavailableError
 from intonaco.infra.storage.blobs import put
-from intonaco.infra.storage.delta import DeltaTableStore
+from intonaco.infra.storage.delta.delta import DeltaTableStore
 from intonaco.infra.storage.files import FileBlobStore
 
 folder, writer, commits = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -108,7 +108,7 @@ def test_a_killed_writer_loses_nothing_that_was_acknowledged(tmp_path: Path) -> 
 _BATCHES = """
 import itertools, sys
 import pyarrow as pa
-from intonaco.infra.storage import delta
+from intonaco.infra.storage.delta import delta
 
 delta.ROWS_PER_PART = 1000
 with delta.DeltaTableStore.open(f"file:{sys.argv[1]}") as tables:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from intonaco.core.errors import CorruptError
-from intonaco.infra.storage.delta import DeltaTableStore
+from intonaco.infra.storage.delta.delta import DeltaTableStore
 
 
 @pytest.fixture

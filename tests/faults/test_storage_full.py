@@ -14,7 +14,7 @@ _WRITER = """
 import json, os, sys
 import numpy as np, pyarrow as pa
 from intonaco.core.errors import UnavailableError
-from intonaco.infra.storage.delta import DeltaTableStore
+from intonaco.infra.storage.delta.delta import DeltaTableStore
 from intonaco.infra.storage.files import FileBlobStore
 
 folder = sys.argv[1]

@@ -14,7 +14,7 @@ NAMES = {"ProcessPoolExecutor", "allow_pickle", "eval", "exec", "fork", "forkpty
 
 #: A package with code runs what it holds: in a process of its own, and only where the server's settings trust code.
 #: A read plan is compiled to a function whose source holds nothing that stands in the plan but whole numbers (test_plan_source).
-ALLOWED = {("infra/intonaco/infra/serving/code.py", "exec"), ("infra/intonaco/infra/features/plansource.py", "exec")}
+ALLOWED = {("infra/intonaco/infra/serving/packages/code.py", "exec"), ("infra/intonaco/infra/features/online/plansource.py", "exec")}
 
 
 def used(tree: ast.AST) -> Iterator[tuple[str, int]]:

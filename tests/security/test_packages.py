@@ -13,9 +13,9 @@ import pytest
 
 from intonaco.core.errors import CorruptError, IntonacoError, RefusedError
 from intonaco.core.schema import Schema
-from intonaco.infra.serving import packages
-from intonaco.infra.serving.loading import load_servable
-from intonaco.infra.serving.servable import Signature
+from intonaco.infra.serving.packages import packages
+from intonaco.infra.serving.packages.loading import load_servable
+from intonaco.infra.serving.packages.servable import Signature
 from intonaco.infra.storage.blobs import SupportsPath, blob_name, put
 from intonaco.infra.workspace import Workspace
 

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 from intonaco.core.errors import CorruptError
-from intonaco.infra.features import plansource
-from intonaco.infra.features.compiled import compile_keys, compile_row
 from intonaco.infra.features.definitions import (
     Entity,
     FeatureSet,
@@ -24,10 +22,12 @@ from intonaco.infra.features.definitions import (
     mean,
     sum_,
 )
-from intonaco.infra.features.fetching import Source
-from intonaco.infra.features.plan import ReadPlan
-from intonaco.infra.features.row import Row
-from intonaco.infra.features.viewreader import ViewReader
+from intonaco.infra.features.online import plansource
+from intonaco.infra.features.online.compiled import compile_keys, compile_row
+from intonaco.infra.features.online.fetching import Source
+from intonaco.infra.features.online.plan import ReadPlan
+from intonaco.infra.features.online.row import Row
+from intonaco.infra.features.online.viewreader import ViewReader
 from intonaco.infra.storage.lmdb import LmdbStore
 
 HOSTILE = "x'] + __import__('os').abort() #\n\"\"\"\\"

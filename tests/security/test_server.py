@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from intonaco.core.errors import RefusedError
-from intonaco.infra.serving.server import serve
+from intonaco.infra.serving.server.server import serve
 from intonaco.infra.testing.servers import RunningServer, deploy_multiplier, running_server
 from intonaco.infra.workspace import Workspace
 

@@ -33,35 +33,35 @@ if TYPE_CHECKING:
     from intonaco.infra.features.definitions import quantile as quantile
     from intonaco.infra.features.definitions import sum_ as sum_
     from intonaco.infra.features.definitions import variance as variance
-    from intonaco.infra.features.examples import Examples as Examples
+    from intonaco.infra.features.offline.examples import Examples as Examples
     from intonaco.infra.features.store import FeatureStore as FeatureStore
     from intonaco.infra.lineage.artifacts import Artifacts as Artifacts
     from intonaco.infra.lineage.cells import Cell as Cell
     from intonaco.infra.lineage.cells import Cells as Cells
     from intonaco.infra.lineage.measures import mean_cells as mean_cells
-    from intonaco.infra.lineage.registry import Registry as Registry
-    from intonaco.infra.lineage.registry import Version as Version
-    from intonaco.infra.lineage.report import Chart as Chart
-    from intonaco.infra.lineage.report import Images as Images
-    from intonaco.infra.lineage.report import Metric as Metric
-    from intonaco.infra.lineage.report import Report as Report
-    from intonaco.infra.lineage.report import Table as Table
-    from intonaco.infra.lineage.report import Text as Text
-    from intonaco.infra.lineage.runs import Runs as Runs
-    from intonaco.infra.lineage.space import Choice as Choice
-    from intonaco.infra.lineage.space import Float as Float
-    from intonaco.infra.lineage.space import Int as Int
-    from intonaco.infra.lineage.steps import step as step
+    from intonaco.infra.lineage.registry.registry import Registry as Registry
+    from intonaco.infra.lineage.registry.registry import Version as Version
+    from intonaco.infra.lineage.reports.report import Chart as Chart
+    from intonaco.infra.lineage.reports.report import Images as Images
+    from intonaco.infra.lineage.reports.report import Metric as Metric
+    from intonaco.infra.lineage.reports.report import Report as Report
+    from intonaco.infra.lineage.reports.report import Table as Table
+    from intonaco.infra.lineage.reports.report import Text as Text
+    from intonaco.infra.lineage.runs.runs import Runs as Runs
+    from intonaco.infra.lineage.runs.steps import step as step
+    from intonaco.infra.lineage.search.space import Choice as Choice
+    from intonaco.infra.lineage.search.space import Float as Float
+    from intonaco.infra.lineage.search.space import Int as Int
     from intonaco.infra.platform.platform import Platform as Platform
     from intonaco.infra.platform.task import Task as Task
     from intonaco.infra.platform.training import Trained as Trained
-    from intonaco.infra.serving.endpoint import Endpoint as Endpoint
-    from intonaco.infra.serving.flavor import Flavor as Flavor
-    from intonaco.infra.serving.servable import Servable as Servable
-    from intonaco.infra.serving.servable import Signature as Signature
-    from intonaco.infra.serving.target import Target as Target
+    from intonaco.infra.serving.endpoints.endpoint import Endpoint as Endpoint
+    from intonaco.infra.serving.packages.flavor import Flavor as Flavor
+    from intonaco.infra.serving.packages.servable import Servable as Servable
+    from intonaco.infra.serving.packages.servable import Signature as Signature
+    from intonaco.infra.serving.packages.target import Target as Target
     from intonaco.infra.storage.blobs import BlobStore as BlobStore
-    from intonaco.infra.storage.catalog import Catalog as Catalog
+    from intonaco.infra.storage.catalog.catalog import Catalog as Catalog
     from intonaco.infra.storage.checks import InRange as InRange
     from intonaco.infra.storage.checks import Matches as Matches
     from intonaco.infra.storage.checks import NotNull as NotNull
@@ -77,47 +77,47 @@ _HOMES = {
     "Artifacts": "lineage.artifacts",
     "BlobStore": "storage.blobs",
     "Call": "compute.tasks",
-    "Catalog": "storage.catalog",
+    "Catalog": "storage.catalog.catalog",
     "Cell": "lineage.cells",
     "Cells": "lineage.cells",
-    "Chart": "lineage.report",
-    "Choice": "lineage.space",
-    "Endpoint": "serving.endpoint",
+    "Chart": "lineage.reports.report",
+    "Choice": "lineage.search.space",
+    "Endpoint": "serving.endpoints.endpoint",
     "Entity": "features.definitions",
-    "Examples": "features.examples",
+    "Examples": "features.offline.examples",
     "FeatureSet": "features.definitions",
     "FeatureStore": "features.store",
     "FeatureView": "features.definitions",
-    "Flavor": "serving.flavor",
-    "Float": "lineage.space",
-    "Images": "lineage.report",
-    "Int": "lineage.space",
+    "Flavor": "serving.packages.flavor",
+    "Float": "lineage.search.space",
+    "Images": "lineage.reports.report",
+    "Int": "lineage.search.space",
     "KeyValueStore": "storage.keyvalue",
     "Labels": "features.definitions",
-    "Metric": "lineage.report",
+    "Metric": "lineage.reports.report",
     "Platform": "platform.platform",
-    "Registry": "lineage.registry",
-    "Report": "lineage.report",
+    "Registry": "lineage.registry.registry",
+    "Report": "lineage.reports.report",
     "RequestColumn": "features.definitions",
     "Resources": "compute.tasks",
-    "Runs": "lineage.runs",
-    "Servable": "serving.servable",
-    "Signature": "serving.servable",
+    "Runs": "lineage.runs.runs",
+    "Servable": "serving.packages.servable",
+    "Signature": "serving.packages.servable",
     "Snapshot": "storage.tables",
     "Stream": "storage.streams",
-    "Table": "lineage.report",
+    "Table": "lineage.reports.report",
     "TableEngine": "compute.tables",
     "TableSource": "features.definitions",
     "TableStore": "storage.tables",
-    "Target": "serving.target",
+    "Target": "serving.packages.target",
     "Task": "platform.task",
     "TaskEngine": "compute.tasks",
-    "Text": "lineage.report",
+    "Text": "lineage.reports.report",
     "Trained": "platform.training",
-    "Version": "lineage.registry",
+    "Version": "lineage.registry.registry",
     "Workspace": "workspace",
     "mean_cells": "lineage.measures",
-    "step": "lineage.steps",
+    "step": "lineage.runs.steps",
     "columns": "features.definitions",
     "count": "features.definitions",
     "first": "features.definitions",

@@ -15,7 +15,7 @@ def blob_stores() -> dict[str, str]:
 
 @hookimpl
 def table_stores() -> dict[str, str]:
-    return {"file": f"{_INFRA}.storage.delta:DeltaTableStore"}
+    return {"file": f"{_INFRA}.storage.delta.delta:DeltaTableStore"}
 
 
 @hookimpl
@@ -30,7 +30,7 @@ def streams() -> dict[str, str]:
 
 @hookimpl
 def catalog_databases() -> dict[str, str]:
-    return {"sqlite": f"{_INFRA}.storage.sqlitedatabase:SqliteDatabase"}
+    return {"sqlite": f"{_INFRA}.storage.catalog.sqlitedatabase:SqliteDatabase"}
 
 
 @hookimpl
@@ -62,24 +62,24 @@ def artifact_formats() -> dict[str, str]:
         **{f"builtins.{name}": path for name, path in json.items()},
         "builtins.bytes": f"{formats}:BytesFormat",
         "intonaco.core.columns.Columns": f"{formats}:ColumnsFormat",
-        "intonaco.infra.features.examples.Examples": f"{_INFRA}.features.formats:ExamplesFormat",
+        "intonaco.infra.features.offline.examples.Examples": f"{_INFRA}.features.offline.formats:ExamplesFormat",
         "intonaco.infra.lineage.cells.Cells": f"{formats}:CellsFormat",
-        "intonaco.infra.lineage.report.Report": f"{formats}:ReportFormat",
+        "intonaco.infra.lineage.reports.report.Report": f"{formats}:ReportFormat",
         "intonaco.infra.monitoring.reference.Reference": f"{_INFRA}.monitoring.formats:ReferenceFormat",
-        "intonaco.infra.serving.package.Manifest": f"{_INFRA}.serving.formats:PackageFormat",
-        "intonaco.infra.serving.package.Package": f"{_INFRA}.serving.formats:PackageFormat",
+        "intonaco.infra.serving.packages.package.Manifest": f"{_INFRA}.serving.packages.formats:PackageFormat",
+        "intonaco.infra.serving.packages.package.Package": f"{_INFRA}.serving.packages.formats:PackageFormat",
         "pyarrow.lib.Table": f"{formats}:ArrowFormat",
     }
 
 
 @hookimpl
 def flavors() -> dict[str, str]:
-    return {"python": f"{_INFRA}.serving.code:PythonFlavor"}
+    return {"python": f"{_INFRA}.serving.packages.code:PythonFlavor"}
 
 
 @hookimpl
 def model_types() -> dict[str, str]:
-    return {f"{_INFRA}.serving.code.PythonModel": "python"}
+    return {f"{_INFRA}.serving.packages.code.PythonModel": "python"}
 
 
 @hookimpl
@@ -89,11 +89,11 @@ def alert_raised(alert: Any, home: Path) -> None:
 
 @hookimpl
 def targets() -> dict[str, str]:
-    return {"process": f"{_INFRA}.serving.processes:ProcessTarget"}
+    return {"process": f"{_INFRA}.serving.packages.processes:ProcessTarget"}
 
 
 @hookimpl
 def request_functions() -> dict[str, str]:
     times = ("minute_of_day", "hour_of_day", "weekday", "day_of_year")
     numbers = ("difference", "product", "ratio", "absolute", "log1p", "clip", "bucket", "haversine_km")
-    return {name: f"{_INFRA}.features.rowfunctions:{name.upper()}" for name in (*times, *numbers, "equal", "is_missing")}
+    return {name: f"{_INFRA}.features.defined.rowfunctions:{name.upper()}" for name in (*times, *numbers, "equal", "is_missing")}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from intonaco.infra.compute.tables import TableEngine
     from intonaco.infra.compute.tasks import TaskEngine
     from intonaco.infra.storage.blobs import BlobStore
-    from intonaco.infra.storage.catalog import Catalog
+    from intonaco.infra.storage.catalog.catalog import Catalog
     from intonaco.infra.storage.guarantees import Guarantee
     from intonaco.infra.storage.keyvalue import KeyValueStore
     from intonaco.infra.storage.streams import Stream
@@ -187,7 +187,7 @@ class Workspace:
 
     def _store(self, name: str) -> Any:
         def opened() -> Any:
-            from intonaco.infra.storage.movable import movable
+            from intonaco.infra.storage.moving.movable import movable
 
             url = self.url(name)
             return self._checked(name, movable(self.open_store(name, url), f"stores.{name} ({url})", partial(self.open_store, name)))
@@ -223,7 +223,7 @@ class Workspace:
         return self.plugins.load(hook, name, what).open(self)
 
     def _open_catalog(self) -> Any:
-        from intonaco.infra.storage.catalog import Catalog
+        from intonaco.infra.storage.catalog.catalog import Catalog
 
         rooms = [load_path(offer.path) for offer in self.plugins.offers("catalog_rooms").values()]
         return self._checked("catalog", Catalog.open(self.url("catalog"), rooms, self.plugins))

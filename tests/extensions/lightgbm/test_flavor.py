@@ -10,9 +10,9 @@ from intonaco.core.columns import Columns, Masked
 from intonaco.core.errors import CorruptError, DefinitionError
 from intonaco.core.schema import Field, Schema
 from intonaco.ext.lightgbm.flavor import LightGBMFlavor
-from intonaco.infra.serving.flavor import Flavor
-from intonaco.infra.serving.matrix import MatrixForm
-from intonaco.infra.serving.servable import Servable, Signature
+from intonaco.infra.serving.packages.flavor import Flavor
+from intonaco.infra.serving.packages.matrix import MatrixForm
+from intonaco.infra.serving.packages.servable import Servable, Signature
 from intonaco.infra.testing.flavors import FlavorContract
 
 _INPUTS = Schema(

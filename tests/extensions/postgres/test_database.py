@@ -9,7 +9,7 @@ from intonaco.core.errors import DeadlineError, InvalidError, SettingsError, Una
 from intonaco.core.urls import StoreUrl
 from intonaco.ext.postgres.database import PostgresDatabase
 from intonaco.ext.postgres.local import LocalPostgres
-from intonaco.infra.storage.catalog import Catalog
+from intonaco.infra.storage.catalog.catalog import Catalog
 from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.storage.record import LEASES
 from intonaco.infra.testing.catalog import CatalogContract

@@ -6,7 +6,7 @@ import pytest
 
 from intonaco.core.plugins import Plugins, load_path
 from intonaco.infra.storage import record
-from intonaco.infra.storage.catalog import Catalog, Room
+from intonaco.infra.storage.catalog.catalog import Catalog, Room
 from intonaco.infra.testing.catalog import RoomContract
 
 pytest_plugins = ("intonaco.ext.postgres.testing",)

@@ -10,10 +10,10 @@ from intonaco.core.errors import CorruptError, MissingError
 from intonaco.ext.s3.blobs import S3BlobStore
 from intonaco.infra.compute.tables import AsofColumns, Events
 from intonaco.infra.lineage.artifacts import Artifacts
-from intonaco.infra.lineage.collect import collect
-from intonaco.infra.lineage.verify import verify
-from intonaco.infra.serving.keeping import read_manifest
-from intonaco.infra.serving.package import MANIFEST_LIMIT_BYTES
+from intonaco.infra.lineage.upkeep.collect import collect
+from intonaco.infra.lineage.upkeep.verify import verify
+from intonaco.infra.serving.packages.keeping import read_manifest
+from intonaco.infra.serving.packages.package import MANIFEST_LIMIT_BYTES
 from intonaco.infra.storage.blobs import blob_name, put
 from intonaco.infra.workspace import Workspace
 

@@ -14,8 +14,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from intonaco.core.errors import CorruptError, DefinitionError
 from intonaco.core.schema import Field, Schema
 from intonaco.ext.sklearn.flavor import SklearnFlavor
-from intonaco.infra.serving.flavor import Flavor
-from intonaco.infra.serving.servable import Signature
+from intonaco.infra.serving.packages.flavor import Flavor
+from intonaco.infra.serving.packages.servable import Signature
 from intonaco.infra.testing.flavors import FlavorContract
 
 _TEXTS = ["turn the light on", "light on please", "close the door", "shut the door now", "what time is it", "tell me the time"] * 4

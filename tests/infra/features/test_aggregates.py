@@ -10,12 +10,24 @@ from attrs import evolve
 
 from intonaco.core.columns import Masked, Ragged
 from intonaco.core.errors import DefinitionError
-from intonaco.infra.features.aggregates import Feature, columns, count, distinct, last_k, mean, minimum, quantile, sum_, variance, windows
-from intonaco.infra.features.meaning import digest
-from intonaco.infra.features.sets import FeatureSet
+from intonaco.infra.features.defined.aggregates import (
+    Feature,
+    columns,
+    count,
+    distinct,
+    last_k,
+    mean,
+    minimum,
+    quantile,
+    sum_,
+    variance,
+    windows,
+)
+from intonaco.infra.features.defined.meaning import digest
+from intonaco.infra.features.defined.sets import FeatureSet
+from intonaco.infra.features.defined.views import Entity, FeatureView, TableSource
+from intonaco.infra.features.recorded.stored import decode, encode
 from intonaco.infra.features.store import FeatureStore
-from intonaco.infra.features.stored import decode, encode
-from intonaco.infra.features.views import Entity, FeatureView, TableSource
 from intonaco.infra.workspace import Workspace
 
 UTC = pa.timestamp("us", tz="UTC")

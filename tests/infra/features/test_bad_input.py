@@ -11,7 +11,6 @@ from attrs import evolve
 
 from intonaco.core.columns import Masked
 from intonaco.core.errors import DefinitionError, IntonacoError, InvalidError, MissingError, SchemaError
-from intonaco.infra.features.changes import expanded
 from intonaco.infra.features.definitions import (
     Entity,
     FeatureSet,
@@ -34,7 +33,8 @@ from intonaco.infra.features.definitions import (
     quantile,
     sum_,
 )
-from intonaco.infra.features.status import Status
+from intonaco.infra.features.online.status import Status
+from intonaco.infra.features.recorded.changes import expanded
 from intonaco.infra.features.store import FeatureStore
 
 UTC = pa.timestamp("us", tz="UTC")

@@ -12,10 +12,22 @@ from intonaco.core.errors import CorruptError, InvalidError, MissingError
 from intonaco.infra.compute.measures import KINDS
 from intonaco.infra.compute.polars import PolarsTableEngine
 from intonaco.infra.compute.tables import TableEngine, Windows
-from intonaco.infra.features.aggregates import columns, count, distinct, last, last_k, maximum, mean, quantile, sum_, variance, windows
-from intonaco.infra.features.certificates import certify
+from intonaco.infra.features.checking.certificates import certify
+from intonaco.infra.features.defined.aggregates import (
+    columns,
+    count,
+    distinct,
+    last,
+    last_k,
+    maximum,
+    mean,
+    quantile,
+    sum_,
+    variance,
+    windows,
+)
+from intonaco.infra.features.defined.views import Entity, FeatureView, TableSource
 from intonaco.infra.features.store import FeatureStore
-from intonaco.infra.features.views import Entity, FeatureView, TableSource
 from intonaco.infra.storage.tables import Snapshot
 from intonaco.infra.workspace import Workspace
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from intonaco.core.columns import Masked
 from intonaco.core.errors import UnavailableError
-from intonaco.infra.features.answer import Answer
-from intonaco.infra.features.consistency import compare
-from intonaco.infra.features.consistencyreport import advice, consistency_report
+from intonaco.infra.features.checking.consistency import compare
+from intonaco.infra.features.checking.consistencyreport import advice, consistency_report
+from intonaco.infra.features.checking.readlog import ReadLog, logged_reads
 from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, TableSource, columns, count, mean
-from intonaco.infra.features.readlog import ReadLog, logged_reads
+from intonaco.infra.features.online.answer import Answer
 from intonaco.infra.features.replay import keep, shares
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.storage.streams import Stream

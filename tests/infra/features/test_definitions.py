@@ -5,7 +5,7 @@ import pytest
 from attrs import evolve
 
 from intonaco.core.errors import DefinitionError, SchemaError
-from intonaco.infra.features import stored
+from intonaco.infra.features.defined.meaning import digest
 from intonaco.infra.features.definitions import (
     Entity,
     FeatureSet,
@@ -20,8 +20,8 @@ from intonaco.infra.features.definitions import (
     minimum,
     sum_,
 )
-from intonaco.infra.features.meaning import digest
-from intonaco.infra.features.plan import ReadPlan
+from intonaco.infra.features.online.plan import ReadPlan
+from intonaco.infra.features.recorded import stored
 
 ROUTE = Entity("route", {"origin": "str", "dest": "str"})
 ARRIVALS = TableSource("arrivals", {"gain": "float64", "seats": "int64", "tail": "str", "price": "decimal(5,2)"}, time="arrived_at")

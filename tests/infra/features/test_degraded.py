@@ -22,10 +22,10 @@ from intonaco.infra.features.definitions import (
     last_k,
     mean,
 )
-from intonaco.infra.features.plan import ReadPlan
-from intonaco.infra.features.reader import OnlineReader, OnUnavailable
-from intonaco.infra.features.status import Status
-from intonaco.infra.features.writer import OnlineWriter, ViewWriter
+from intonaco.infra.features.online.plan import ReadPlan
+from intonaco.infra.features.online.reader import OnlineReader, OnUnavailable
+from intonaco.infra.features.online.status import Status
+from intonaco.infra.features.writing.writer import OnlineWriter, ViewWriter
 from intonaco.infra.storage.keyvalue import Entry, KeyValueStore
 from intonaco.infra.storage.lmdb import LmdbStore
 

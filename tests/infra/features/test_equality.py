@@ -20,16 +20,16 @@ from intonaco.infra.compute.latest import merge_listed
 from intonaco.infra.compute.polars import PolarsTableEngine
 from intonaco.infra.compute.sketches import finalize_bins, merge_bins
 from intonaco.infra.compute.timeline import tail
-from intonaco.infra.features.aggregates import Feature, columns, windows
-from intonaco.infra.features.answer import Answer
-from intonaco.infra.features.hops import hop_rows, stored_hops
-from intonaco.infra.features.offline import read_offline
-from intonaco.infra.features.plan import Output, ReadPlan
-from intonaco.infra.features.reader import OnlineReader
-from intonaco.infra.features.sets import FeatureSet
-from intonaco.infra.features.views import Entity, FeatureView, TableSource
-from intonaco.infra.features.writer import OnlineWriter, ViewWriter
-from intonaco.infra.serving.tensors import listed
+from intonaco.infra.features.defined.aggregates import Feature, columns, windows
+from intonaco.infra.features.defined.sets import FeatureSet
+from intonaco.infra.features.defined.views import Entity, FeatureView, TableSource
+from intonaco.infra.features.offline.offline import read_offline
+from intonaco.infra.features.online.answer import Answer
+from intonaco.infra.features.online.plan import Output, ReadPlan
+from intonaco.infra.features.online.reader import OnlineReader
+from intonaco.infra.features.writing.hops import hop_rows, stored_hops
+from intonaco.infra.features.writing.writer import OnlineWriter, ViewWriter
+from intonaco.infra.serving.protocol.tensors import listed
 from intonaco.infra.storage.keyvalue import KeyValueStore
 from intonaco.infra.storage.lmdb import LmdbStore
 

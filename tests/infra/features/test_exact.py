@@ -14,7 +14,7 @@ from intonaco.core.columns import Column, Masked
 from intonaco.core.errors import InvalidError
 from intonaco.core.schema import DTYPES, Field
 from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, TableSource, columns
-from intonaco.infra.features.status import Status
+from intonaco.infra.features.online.status import Status
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.storage.arrow import arrow_schema, from_arrow
 from intonaco.infra.storage.arrowtypes import scalar_type

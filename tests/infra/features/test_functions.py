@@ -8,7 +8,9 @@ from intonaco.core import Plugins
 from intonaco.core.columns import Column, Masked
 from intonaco.core.errors import DefinitionError, NotRegisteredError, SchemaError
 from intonaco.core.schema import Field
-from intonaco.infra.features import rowfunctions
+from intonaco.infra.features.defined import rowfunctions
+from intonaco.infra.features.defined.functions import apply
+from intonaco.infra.features.defined.rowfunctions import FUNCTIONS, RowFunction, function_named
 from intonaco.infra.features.definitions import (
     Entity,
     FeatureSet,
@@ -27,8 +29,6 @@ from intonaco.infra.features.definitions import (
     log1p,
     product,
 )
-from intonaco.infra.features.functions import apply
-from intonaco.infra.features.rowfunctions import FUNCTIONS, RowFunction, function_named
 from intonaco.infra.testing.functions import RowFunctionContract
 
 NOON = np.array([12 * 3_600_000_000])

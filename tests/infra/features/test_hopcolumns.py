@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intonaco.infra.features.hopcolumns import NARROWABLE, HopColumns, columns_of_one, halvings_of
-from intonaco.infra.features.shape import HEADER, WIDTHS
+from intonaco.infra.features.entries.hopcolumns import NARROWABLE, HopColumns, columns_of_one, halvings_of
+from intonaco.infra.features.entries.shape import HEADER, WIDTHS
 
 LIMITS = (2**7, 2**15, 2**31, 2**63)
 

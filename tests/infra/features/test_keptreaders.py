@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, TableSource, columns
-from intonaco.infra.features.keptreaders import KeptReaders
+from intonaco.infra.features.online.keptreaders import KeptReaders
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.workspace import Workspace
 

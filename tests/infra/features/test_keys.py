@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from intonaco.core.errors import SchemaError
 from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, TableSource, columns
-from intonaco.infra.features.keys import entity_key, view_prefix
-from intonaco.infra.features.reader import OnlineReader
-from intonaco.infra.features.status import Status
+from intonaco.infra.features.entries.keys import entity_key, view_prefix
+from intonaco.infra.features.online.reader import OnlineReader
+from intonaco.infra.features.online.status import Status
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.storage.arrow import from_arrow
 

@@ -9,7 +9,6 @@ import pytest
 
 from intonaco.core.errors import IntonacoError, InvalidError, UnavailableError
 from intonaco.core.schema import Schema
-from intonaco.infra.features import moves
 from intonaco.infra.features.definitions import (
     Entity,
     FeatureSet,
@@ -23,14 +22,15 @@ from intonaco.infra.features.definitions import (
     mean,
     quantile,
 )
-from intonaco.infra.features.entitykeys import EntityKeys
-from intonaco.infra.features.keys import entity_key, room_prefix
-from intonaco.infra.features.moves import Advance
-from intonaco.infra.features.progress import Progress
-from intonaco.infra.features.rebuild import Rebuild
+from intonaco.infra.features.entries.entitykeys import EntityKeys
+from intonaco.infra.features.entries.keys import entity_key, room_prefix
+from intonaco.infra.features.recorded.progress import Progress
 from intonaco.infra.features.store import FeatureStore
-from intonaco.infra.features.writer import OnlineWriter
-from intonaco.infra.storage.delta import DeltaTableStore
+from intonaco.infra.features.writing import moves
+from intonaco.infra.features.writing.moves import Advance
+from intonaco.infra.features.writing.rebuild import Rebuild
+from intonaco.infra.features.writing.writer import OnlineWriter
+from intonaco.infra.storage.delta.delta import DeltaTableStore
 from intonaco.infra.storage.lmdb import LmdbStore
 
 HOUR = 3_600_000_000

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intonaco.core.schema import Field, Schema
-from intonaco.infra.features.aggregates import Feature
+from intonaco.infra.features.defined.aggregates import Feature
+from intonaco.infra.features.defined.meaning import digest
 from intonaco.infra.features.definitions import (
     Entity,
     FeatureSet,
@@ -29,8 +30,7 @@ from intonaco.infra.features.definitions import (
     maximum,
     mean,
 )
-from intonaco.infra.features.meaning import digest
-from intonaco.infra.features.stored import decode, encode
+from intonaco.infra.features.recorded.stored import decode, encode
 
 SHOP = Entity("shop", {"shop": "str"})
 TABLE = TableSource("sales", {"price": "float64", "note": "str"}, time="sold_at")

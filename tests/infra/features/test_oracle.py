@@ -18,10 +18,10 @@ import pytest
 from attrs import frozen
 
 from intonaco.infra.features import definitions
+from intonaco.infra.features.defined.feature import Feature
 from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, TableSource, columns
-from intonaco.infra.features.feature import Feature
 from intonaco.infra.features.store import FeatureStore
-from intonaco.infra.serving.featurerows import key_columns, read_answer
+from intonaco.infra.serving.features.featurerows import key_columns, read_answer
 from intonaco.infra.workspace import Workspace
 
 pytestmark = pytest.mark.slow

@@ -7,11 +7,11 @@ from attrs import evolve
 
 from intonaco.core.errors import DefinitionError, InvalidError, MissingError, QualityError
 from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, StreamSource, TableSource, columns, mean
-from intonaco.infra.features.statistics import DAY_US, statistics
 from intonaco.infra.features.store import FeatureStore
+from intonaco.infra.features.writing.statistics import DAY_US, statistics
 from intonaco.infra.storage.checks import Check, InRange, NotNull, Unique
-from intonaco.infra.storage.expectations import Expectation, aside, warn
-from intonaco.infra.storage.gates import verdicts
+from intonaco.infra.storage.quality.expectations import Expectation, aside, warn
+from intonaco.infra.storage.quality.gates import verdicts
 
 HOUR_US = 3_600_000_000
 PASSED = TableSource("passed", {"late": "float64", "line": "str?", "seats": "int64"}, time="when")

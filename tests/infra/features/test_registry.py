@@ -7,11 +7,11 @@ from intonaco.core.errors import DefinitionError, InvalidError, MissingError, Re
 from intonaco.core.references import Reference
 from intonaco.core.schema import Field
 from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, JoinSource, TableSource, columns, mean
-from intonaco.infra.features.registry import Step
+from intonaco.infra.features.recorded.registry import Step
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.features.tables import ROOM
-from intonaco.infra.lineage.lines import Line, insert_uses
-from intonaco.infra.storage.catalog import Room
+from intonaco.infra.lineage.registry.lines import Line, insert_uses
+from intonaco.infra.storage.catalog.catalog import Room
 from intonaco.infra.testing.catalog import RoomContract
 from intonaco.infra.workspace import Workspace
 

@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 from intonaco.core.columns import Masked
 from intonaco.core.errors import CorruptError, InvalidError, SchemaError
 from intonaco.infra.compute.polars import PolarsTableEngine
-from intonaco.infra.features.answer import Answer
-from intonaco.infra.features.compiled import compile_row
 from intonaco.infra.features.definitions import (
     Entity,
     FeatureSet,
@@ -33,14 +31,16 @@ from intonaco.infra.features.definitions import (
     mean,
     sum_,
 )
-from intonaco.infra.features.fetching import Source
-from intonaco.infra.features.offline import read_offline
-from intonaco.infra.features.plan import ReadPlan
-from intonaco.infra.features.reader import OnlineReader
-from intonaco.infra.features.row import Row
-from intonaco.infra.features.viewreader import ViewReader
-from intonaco.infra.features.writer import OnlineWriter, ViewWriter
-from intonaco.infra.serving.tensors import listed
+from intonaco.infra.features.offline.offline import read_offline
+from intonaco.infra.features.online.answer import Answer
+from intonaco.infra.features.online.compiled import compile_row
+from intonaco.infra.features.online.fetching import Source
+from intonaco.infra.features.online.plan import ReadPlan
+from intonaco.infra.features.online.reader import OnlineReader
+from intonaco.infra.features.online.row import Row
+from intonaco.infra.features.online.viewreader import ViewReader
+from intonaco.infra.features.writing.writer import OnlineWriter, ViewWriter
+from intonaco.infra.serving.protocol.tensors import listed
 from intonaco.infra.storage.keyvalue import KeyValueStore
 from intonaco.infra.storage.lmdb import LmdbStore
 

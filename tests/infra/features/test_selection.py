@@ -3,8 +3,8 @@ import pytest
 
 from intonaco.core.errors import InvalidError, MissingError
 from intonaco.core.schema import Schema
-from intonaco.infra.features.examples import Examples
-from intonaco.infra.features.selection import Selection, select
+from intonaco.infra.features.checking.selection import Selection, select
+from intonaco.infra.features.offline.examples import Examples
 
 
 def examples(rows: int = 5000) -> Examples:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intonaco.core.errors import DefinitionError, InvalidError, SchemaError
-from intonaco.infra.features import stored
+from intonaco.infra.features.defined.meaning import digest
 from intonaco.infra.features.definitions import (
     Entity,
     FeatureSet,
@@ -28,8 +28,8 @@ from intonaco.infra.features.definitions import (
     maximum,
     mean,
 )
-from intonaco.infra.features.events import read_events
-from intonaco.infra.features.meaning import digest
+from intonaco.infra.features.offline.events import read_events
+from intonaco.infra.features.recorded import stored
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.workspace import Workspace
 

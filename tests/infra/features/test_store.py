@@ -14,7 +14,6 @@ from attrs import evolve
 
 from intonaco.core.columns import Masked
 from intonaco.core.errors import ConflictError, InvalidError, MissingError, SchemaError
-from intonaco.infra.features import materialization
 from intonaco.infra.features.definitions import (
     Entity,
     FeatureSet,
@@ -28,13 +27,14 @@ from intonaco.infra.features.definitions import (
     hour_of_day,
     mean,
 )
-from intonaco.infra.features.progress import Progress
-from intonaco.infra.features.status import Status
+from intonaco.infra.features.online.status import Status
+from intonaco.infra.features.recorded.progress import Progress
 from intonaco.infra.features.store import FeatureStore
-from intonaco.infra.features.writer import OnlineWriter
-from intonaco.infra.serving.tensors import listed
+from intonaco.infra.features.writing import materialization
+from intonaco.infra.features.writing.writer import OnlineWriter
+from intonaco.infra.serving.protocol.tensors import listed
 from intonaco.infra.storage.arrow import from_arrow
-from intonaco.infra.storage.leases import Leases
+from intonaco.infra.storage.catalog.leases import Leases
 from intonaco.infra.workspace import Workspace
 
 STAMP = pa.timestamp("us", tz="UTC")

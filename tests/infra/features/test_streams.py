@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intonaco.core.errors import ConflictError, InvalidError, MissingError, SchemaError, UnavailableError
-from intonaco.infra.features.consumer import StreamConsumer
 from intonaco.infra.features.definitions import (
     Entity,
     FeatureSet,
@@ -27,11 +26,12 @@ from intonaco.infra.features.definitions import (
     mean,
     sum_,
 )
-from intonaco.infra.features.progress import Progress
+from intonaco.infra.features.recorded.progress import Progress
 from intonaco.infra.features.store import FeatureStore
-from intonaco.infra.features.writer import OnlineWriter
-from intonaco.infra.storage.delta import DeltaTableStore
-from intonaco.infra.storage.leases import Leases
+from intonaco.infra.features.streams.consumer import StreamConsumer
+from intonaco.infra.features.writing.writer import OnlineWriter
+from intonaco.infra.storage.catalog.leases import Leases
+from intonaco.infra.storage.delta.delta import DeltaTableStore
 from intonaco.infra.workspace import Workspace
 
 HOUR = 3_600_000_000

@@ -8,7 +8,7 @@ import pytest
 from intonaco.core.errors import AlreadyExistsError, InvalidError, MissingError
 from intonaco.infra.launch.projects import Projects
 from intonaco.infra.launch.tables import ROOM
-from intonaco.infra.storage.catalog import Room
+from intonaco.infra.storage.catalog.catalog import Room
 from intonaco.infra.testing.catalog import RoomContract
 from intonaco.infra.workspace import Workspace
 

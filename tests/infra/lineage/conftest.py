@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from intonaco.infra.lineage.runs import Runs
+from intonaco.infra.lineage.runs.runs import Runs
 from intonaco.infra.workspace import Workspace
 
 

@@ -5,7 +5,7 @@ import time
 
 import pyarrow as pa
 
-from intonaco.infra.lineage.steps import step
+from intonaco.infra.lineage.runs.steps import step
 from intonaco.infra.storage.tables import Snapshot
 from intonaco.infra.workspace import Workspace
 

@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from intonaco.core.errors import ConflictError, DefinitionError
-from intonaco.infra.lineage.code import Code, code_of, path_of
+from intonaco.infra.lineage.code.code import Code, code_of, path_of
 
 Write = Callable[..., ModuleType]
 
@@ -169,7 +169,7 @@ def test_a_script_counts_by_the_name_of_its_file(tmp_path: Path) -> None:
 
     script = tmp_path / "train_it.py"
     script.write_text(
-        "from intonaco.infra.lineage.code import code_of\n"
+        "from intonaco.infra.lineage.code.code import code_of\n"
         "def helper():\n    return 1\n"
         "def fit():\n    return helper()\n"
         "print(*code_of([fit]).symbols)\n"

@@ -8,11 +8,11 @@ import pytest
 
 from intonaco.core.errors import ConflictError, MissingError
 from intonaco.infra.lineage.artifacts import Artifacts
-from intonaco.infra.lineage.collect import collect, plan_collection
-from intonaco.infra.lineage.registry import Registry
-from intonaco.infra.lineage.runs import Runs
+from intonaco.infra.lineage.registry.registry import Registry
+from intonaco.infra.lineage.runs.runs import Runs
+from intonaco.infra.lineage.upkeep.collect import collect, plan_collection
 from intonaco.infra.storage.blobs import SupportsPath, blob_name, get, put
-from intonaco.infra.storage.leases import Leases
+from intonaco.infra.storage.catalog.leases import Leases
 from intonaco.infra.workspace import Workspace
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from intonaco.core.errors import ConflictError, IntonacoError, MissingError
 from intonaco.infra.compute.tasks import Call
-from intonaco.infra.lineage.environment import environment, lock, python_version, versions
-from intonaco.infra.lineage.worksite import workspace_of_task
+from intonaco.infra.lineage.code.environment import environment, lock, python_version, versions
+from intonaco.infra.lineage.runs.worksite import workspace_of_task
 from intonaco.infra.workspace import Workspace
 
 
@@ -26,12 +26,12 @@ def test_the_environment_is_plain_and_names_the_interpreter() -> None:
 
 
 def _root() -> Call:
-    return Call(function="intonaco.infra.lineage.worksite:workspace_of_task")
+    return Call(function="intonaco.infra.lineage.runs.worksite:workspace_of_task")
 
 
 def test_a_task_has_the_workspace_of_its_driver(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "site_m.py").write_text(
-        "from intonaco.infra.lineage.worksite import workspace_of_task\ndef root():\n    return str(workspace_of_task().root)\n"
+        "from intonaco.infra.lineage.runs.worksite import workspace_of_task\ndef root():\n    return str(workspace_of_task().root)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert workspace.tasks.submit(Call(function="site_m:root")).result() == str(workspace.root)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intonaco.infra.lineage.report import Chart, Images, Metric, Report, Table, Text
+from intonaco.infra.lineage.reports.report import Chart, Images, Metric, Report, Table, Text
 
 EVIL = '"><script>alert(1)</script></title></script><img src=x onerror=alert(1)><a href="javascript:alert(1)">&amp;'
 

@@ -8,8 +8,8 @@ import pytest
 
 from intonaco.core.errors import CorruptError, InvalidError, MissingError
 from intonaco.infra.lineage.cells import Cell, Cells
-from intonaco.infra.lineage.registry import Registry
-from intonaco.infra.lineage.runs import Runs
+from intonaco.infra.lineage.registry.registry import Registry
+from intonaco.infra.lineage.runs.runs import Runs
 from intonaco.infra.workspace import Workspace
 
 
@@ -151,7 +151,7 @@ def test_an_altered_version_is_never_shown(workspace: Workspace, registry: Regis
 
 _WRITER = """
 import sys
-from intonaco.infra.lineage.registry import Registry
+from intonaco.infra.lineage.registry.registry import Registry
 from intonaco.infra.workspace import Workspace
 with Workspace.open(sys.argv[1]) as workspace:
     for number in range(50):

@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 from intonaco.core.errors import InvalidError
 from intonaco.infra.lineage.artifacts import Artifacts
-from intonaco.infra.lineage.report import Chart, Images, Metric, Report, Table, Text
+from intonaco.infra.lineage.reports.report import Chart, Images, Metric, Report, Table, Text
 from intonaco.infra.workspace import Workspace
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from intonaco.core.errors import MissingError
-from intonaco.infra.lineage.registry import Registry
-from intonaco.infra.lineage.reproduce import Node, reproduce
-from intonaco.infra.lineage.runs import Runs
+from intonaco.infra.lineage.registry.registry import Registry
+from intonaco.infra.lineage.runs.reproduce import Node, reproduce
+from intonaco.infra.lineage.runs.runs import Runs
 from intonaco.infra.workspace import Workspace
 
 sys.path.insert(0, str(Path(__file__).parent))  # where the workers find it too

@@ -10,7 +10,7 @@ import pytest
 from intonaco.core.errors import CorruptError, InvalidError, MissingError
 from intonaco.infra.lineage import tables
 from intonaco.infra.lineage.artifacts import Artifacts
-from intonaco.infra.lineage.runs import Runs
+from intonaco.infra.lineage.runs.runs import Runs
 from intonaco.infra.workspace import Workspace
 
 
@@ -45,7 +45,7 @@ def test_the_state_of_the_repository_is_recorded(tmp_path: Path) -> None:
 
 
 def test_no_repository_and_no_git_are_fine(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    from intonaco.infra.lineage.environment import git_state
+    from intonaco.infra.lineage.code.environment import git_state
 
     git_state.cache_clear()
     monkeypatch.setenv("PATH", "")
@@ -130,7 +130,7 @@ def test_a_changed_row_is_seen(runs: Runs, table: Any, change: dict[str, Any]) -
 
 _KILLED = """
 import os, signal, sys
-from intonaco.infra.lineage.runs import Runs
+from intonaco.infra.lineage.runs.runs import Runs
 from intonaco.infra.workspace import Workspace
 run = Runs(Workspace.open(sys.argv[1])).start("killed")
 run.log("mae", 1.0)
@@ -151,8 +151,8 @@ def test_a_run_whose_process_is_gone_has_crashed(runs: Runs) -> None:
 
 _RESUMED = """
 import os, signal, sys, json
-from intonaco.infra.lineage.runs import Runs
-from intonaco.infra.lineage.steps import step
+from intonaco.infra.lineage.runs.runs import Runs
+from intonaco.infra.lineage.runs.steps import step
 from intonaco.infra.workspace import Workspace
 
 @step

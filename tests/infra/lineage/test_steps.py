@@ -9,13 +9,13 @@ import pytest
 
 from intonaco.core.errors import CorruptError, DefinitionError, InvalidError
 from intonaco.infra.lineage.artifacts import Artifacts
-from intonaco.infra.lineage.runs import Runs
-from intonaco.infra.lineage.steps import Outcome, Step, step
+from intonaco.infra.lineage.runs.runs import Runs
+from intonaco.infra.lineage.runs.steps import Outcome, Step, step
 from intonaco.infra.storage.blobs import blob_name
 
 Write = Callable[..., ModuleType]
 
-_HEAD = "from attrs import frozen\nfrom intonaco.infra.lineage.steps import step\ncalls = []\n"
+_HEAD = "from attrs import frozen\nfrom intonaco.infra.lineage.runs.steps import step\ncalls = []\n"
 _STEPS = (
     _HEAD
     + """

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from intonaco.infra.lineage.report import Chart, Images, Metric, Report, Table, Text
-from intonaco.infra.lineage.terminal import draw
+from intonaco.infra.lineage.reports.report import Chart, Images, Metric, Report, Table, Text
+from intonaco.infra.lineage.reports.terminal import draw
 
 EVIL = "\x1b[2J\x1b]0;owned\x07[red]\u202eb\r\n"
 FORMS: list[Any] = ["line", "bar", "scatter", "heatmap"]

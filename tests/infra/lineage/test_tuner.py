@@ -8,8 +8,8 @@ import pytest
 
 from intonaco.core.errors import ConflictError, InvalidError
 from intonaco.infra.compute.tasks import Call, reporting_to
-from intonaco.infra.lineage.runs import Runs
-from intonaco.infra.lineage.tuner import Choice, Float, Int, Search, Trial, Tuner
+from intonaco.infra.lineage.runs.runs import Runs
+from intonaco.infra.lineage.search.tuner import Choice, Float, Int, Search, Trial, Tuner
 from intonaco.infra.workspace import Workspace
 
 _SPACE = {"x": Float(0, 1), "kind": Choice("good", None, [1, 2]), "depth": Int(1, 100, log=True)}
@@ -34,8 +34,8 @@ def test_a_search_finds_what_is_good(tuner: Tuner) -> None:
 
 _LET_GO = """
 import gc, weakref
-from intonaco.infra.lineage.samplers import open_sampler
-from intonaco.infra.lineage.space import Float
+from intonaco.infra.lineage.search.samplers import open_sampler
+from intonaco.infra.lineage.search.space import Float
 
 class Held:
     pass
@@ -138,8 +138,8 @@ def test_trials_run_on_an_engine(tuner: Tuner, written: Callable[..., ModuleType
 
 
 _STEP = """
-from intonaco.infra.lineage.steps import step
-from intonaco.infra.lineage.tuner import Float, Tuner
+from intonaco.infra.lineage.runs.steps import step
+from intonaco.infra.lineage.search.tuner import Float, Tuner
 calls = []
 
 def objective(params):

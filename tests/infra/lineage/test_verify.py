@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from intonaco.infra.lineage.artifacts import Artifacts
-from intonaco.infra.lineage.registry import Registry
-from intonaco.infra.lineage.verify import Damage, verify
+from intonaco.infra.lineage.registry.registry import Registry
+from intonaco.infra.lineage.upkeep.verify import Damage, verify
 from intonaco.infra.storage.blobs import SupportsPath, blob_name
 from intonaco.infra.workspace import Workspace
 

@@ -2,12 +2,12 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from intonaco.infra.lineage.records import StepRecord
-from intonaco.infra.lineage.runs import Runs
-from intonaco.infra.lineage.why import differences, previous, why
+from intonaco.infra.lineage.runs.records import StepRecord
+from intonaco.infra.lineage.runs.runs import Runs
+from intonaco.infra.lineage.runs.why import differences, previous, why
 
 _STEPS = """
-from intonaco.infra.lineage.steps import step
+from intonaco.infra.lineage.runs.steps import step
 LIMIT = 3
 
 def helper(x):

@@ -11,7 +11,7 @@ from attrs import evolve
 from intonaco.core.plugins import as_plugin, hookimpl
 from intonaco.infra.monitoring.alerts import Alert, Alerts
 from intonaco.infra.monitoring.tables import ROOM
-from intonaco.infra.storage.catalog import Room
+from intonaco.infra.storage.catalog.catalog import Room
 from intonaco.infra.testing.catalog import RoomContract
 from intonaco.infra.workspace import Workspace
 

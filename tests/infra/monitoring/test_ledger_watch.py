@@ -10,16 +10,16 @@ import pytest
 from intonaco.core.columns import Column, Columns
 from intonaco.core.errors import MissingError
 from intonaco.core.schema import Schema
-from intonaco.infra.features.labels import Labels
+from intonaco.infra.features.defined.labels import Labels
 from intonaco.infra.lineage.cells import Cell
-from intonaco.infra.lineage.registry import Registry
+from intonaco.infra.lineage.registry.registry import Registry
 from intonaco.infra.monitoring.monitors import AccuracyMonitor
 from intonaco.infra.monitoring.watch import Truth, read_predictions, run_monitors
-from intonaco.infra.serving.deployment import Deployment, Route
-from intonaco.infra.serving.endpoint import Endpoint
-from intonaco.infra.serving.ledger import Ledger
-from intonaco.infra.serving.scorer import Scorer
-from intonaco.infra.serving.servable import Servable, Signature
+from intonaco.infra.serving.endpoints.deployment import Deployment, Route
+from intonaco.infra.serving.endpoints.endpoint import Endpoint
+from intonaco.infra.serving.endpoints.scorer import Scorer
+from intonaco.infra.serving.ledger.ledger import Ledger
+from intonaco.infra.serving.packages.servable import Servable, Signature
 from intonaco.infra.workspace import Workspace
 
 DAY_US = 86_400_000_000

@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 
 from intonaco.core.columns import Masked
 from intonaco.core.errors import SchemaError
-from intonaco.infra.features.labels import Labels
+from intonaco.infra.features.defined.labels import Labels
 from intonaco.infra.monitoring.outcomes import Outcome, join_outcomes
 
 LABELS = Labels(name="arrivals", table="arrivals", keys=("flight",), value="delay", final="arrived", at="left")

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from intonaco.infra.features.labels import Labels
+from intonaco.infra.features.defined.labels import Labels
 from intonaco.infra.lineage.artifacts import Artifacts
 from intonaco.infra.lineage.cells import Cell
-from intonaco.infra.lineage.registry import Registry
+from intonaco.infra.lineage.registry.registry import Registry
 from intonaco.infra.monitoring.alerts import Alerts
 from intonaco.infra.monitoring.freshness import TableMonitor
 from intonaco.infra.monitoring.monitors import AccuracyMonitor, DriftMonitor, Monitor

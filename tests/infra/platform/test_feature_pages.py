@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from intonaco.infra.features.certificates import Certificates, certify
+from intonaco.infra.features.checking.certificates import Certificates, certify
 from intonaco.infra.features.definitions import FeatureView
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.monitoring.alerts import Alerts

@@ -12,16 +12,16 @@ from intonaco.core.columns import Column, Columns
 from intonaco.core.errors import MissingError
 from intonaco.core.schema import Field, Schema
 from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, RequestColumn, TableSource, mean
-from intonaco.infra.features.reader import OnlineReader
-from intonaco.infra.features.readers import feature_reference
+from intonaco.infra.features.online.reader import OnlineReader
+from intonaco.infra.features.recorded.readers import feature_reference
 from intonaco.infra.features.store import FeatureStore
-from intonaco.infra.lineage.registry import Registry
+from intonaco.infra.lineage.registry.registry import Registry
 from intonaco.infra.platform.featurereads import ledger_reads
-from intonaco.infra.serving.deployment import Deployment, Route
-from intonaco.infra.serving.endpoint import Endpoint
-from intonaco.infra.serving.ledger import Ledger
-from intonaco.infra.serving.scorer import Scorer
-from intonaco.infra.serving.servable import Servable, Signature
+from intonaco.infra.serving.endpoints.deployment import Deployment, Route
+from intonaco.infra.serving.endpoints.endpoint import Endpoint
+from intonaco.infra.serving.endpoints.scorer import Scorer
+from intonaco.infra.serving.ledger.ledger import Ledger
+from intonaco.infra.serving.packages.servable import Servable, Signature
 from intonaco.infra.workspace import Workspace
 
 HOUR_US = 3_600_000_000

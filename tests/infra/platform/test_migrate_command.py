@@ -25,8 +25,8 @@ TARGETS = {
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody else has these stores open, so nobody needs time to look."""
-    monkeypatch.setattr("intonaco.infra.storage.migration.BARRIER_S", 0.1)
-    monkeypatch.setattr("intonaco.infra.storage.catalogmigration.BARRIER_S", 0.1)
+    monkeypatch.setattr("intonaco.infra.storage.moving.migration.BARRIER_S", 0.1)
+    monkeypatch.setattr("intonaco.infra.storage.catalog.catalogmigration.BARRIER_S", 0.1)
 
 
 def test_a_store_does_not_move_to_where_it_is(ask: Ask, root: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import toys  # type: ignore[import-not-found, unused-ignore]
 
 from intonaco.core.errors import DefinitionError, MissingError, RefusedError, SettingsError
-from intonaco.infra.serving.ledger import Ledger
+from intonaco.infra.serving.ledger.ledger import Ledger
 from intonaco.infra.workspace import Workspace
 
 pytestmark = pytest.mark.slow

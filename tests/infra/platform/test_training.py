@@ -9,8 +9,8 @@ from attrs import evolve
 
 from intonaco.core.errors import DefinitionError, RefusedError
 from intonaco.infra.launch.gate import check_before_deploy
-from intonaco.infra.lineage.registry import Version
-from intonaco.infra.lineage.report import Report
+from intonaco.infra.lineage.registry.registry import Version
+from intonaco.infra.lineage.reports.report import Report
 from intonaco.infra.platform.training import Trained
 from intonaco.infra.workspace import Workspace
 

@@ -8,12 +8,12 @@ from attrs import frozen
 
 from intonaco.core.columns import Columns
 from intonaco.core.schema import Field, Schema
-from intonaco.infra.features.examples import Examples
-from intonaco.infra.lineage.blocks import Block, Text
+from intonaco.infra.features.offline.examples import Examples
 from intonaco.infra.lineage.cells import Cell
 from intonaco.infra.lineage.measures import mean_cells
-from intonaco.infra.lineage.space import Dimension, Float
-from intonaco.infra.lineage.steps import step
+from intonaco.infra.lineage.reports.blocks import Block, Text
+from intonaco.infra.lineage.runs.steps import step
+from intonaco.infra.lineage.search.space import Dimension, Float
 from intonaco.infra.platform.platform import Platform
 from intonaco.infra.platform.task import Task
 

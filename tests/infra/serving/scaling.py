@@ -7,7 +7,7 @@ import factors  # type: ignore[import-not-found, unused-ignore]
 from attrs import frozen
 
 from intonaco.core.columns import Column, Columns
-from intonaco.infra.serving.code import PythonModel
+from intonaco.infra.serving.packages.code import PythonModel
 
 
 @frozen

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from intonaco.core.columns import Column, Columns
 from intonaco.core.schema import Field, Schema
-from intonaco.infra.serving.batcher import Batcher
-from intonaco.infra.serving.channel import AnswerFrames, Frame, RequestFrames, answer_frame, request_frame
-from intonaco.infra.serving.deployment import Deployment, Route
-from intonaco.infra.serving.endpoint import Endpoint
-from intonaco.infra.serving.scorer import Answer, Scorer
-from intonaco.infra.serving.servable import Servable, Signature
+from intonaco.infra.serving.endpoints.batcher import Batcher
+from intonaco.infra.serving.endpoints.deployment import Deployment, Route
+from intonaco.infra.serving.endpoints.endpoint import Endpoint
+from intonaco.infra.serving.endpoints.scorer import Answer, Scorer
+from intonaco.infra.serving.packages.servable import Servable, Signature
+from intonaco.infra.serving.wire.channel import AnswerFrames, Frame, RequestFrames, answer_frame, request_frame
 
 SIGNATURE = Signature(inputs=Schema.of(x="float64?"), outputs=Schema.of(y="float64", kind="str?"))
 

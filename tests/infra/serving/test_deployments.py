@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from intonaco.core.errors import InvalidError, MissingError, RefusedError, SchemaError, UnavailableError
-from intonaco.infra.serving.code import PythonFlavor
-from intonaco.infra.serving.deployment import Deployment, Route
-from intonaco.infra.serving.deployments import Deployments
-from intonaco.infra.serving.endpoint import Endpoint
-from intonaco.infra.serving.package import Package
-from intonaco.infra.serving.states import Server, State, States
+from intonaco.infra.serving.endpoints.deployment import Deployment, Route
+from intonaco.infra.serving.endpoints.deployments import Deployments
+from intonaco.infra.serving.endpoints.endpoint import Endpoint
+from intonaco.infra.serving.endpoints.states import Server, State, States
+from intonaco.infra.serving.packages.code import PythonFlavor
+from intonaco.infra.serving.packages.package import Package
 from intonaco.infra.testing.doubling import build_multiplier
 from intonaco.infra.workspace import Workspace
 

@@ -25,19 +25,19 @@ from intonaco.infra.features.definitions import (
     difference,
     mean,
 )
-from intonaco.infra.features.reader import OnlineReader
-from intonaco.infra.features.status import Status
+from intonaco.infra.features.online.reader import OnlineReader
+from intonaco.infra.features.online.status import Status
 from intonaco.infra.features.store import FeatureStore
-from intonaco.infra.serving.batcher import Batcher
-from intonaco.infra.serving.channel import AnswerFrames, Frame
-from intonaco.infra.serving.deployment import Deployment, Route
-from intonaco.infra.serving.endpoint import Endpoint
-from intonaco.infra.serving.ledger import Ledger, declare
-from intonaco.infra.serving.ledgerrecords import layouts_of
-from intonaco.infra.serving.scorer import Scorer
-from intonaco.infra.serving.servable import Servable, Signature
-from intonaco.infra.serving.spool import Spool
-from intonaco.infra.serving.spoolmover import SpoolMover
+from intonaco.infra.serving.endpoints.batcher import Batcher
+from intonaco.infra.serving.endpoints.deployment import Deployment, Route
+from intonaco.infra.serving.endpoints.endpoint import Endpoint
+from intonaco.infra.serving.endpoints.scorer import Scorer
+from intonaco.infra.serving.ledger.ledger import Ledger, declare
+from intonaco.infra.serving.ledger.ledgerrecords import layouts_of
+from intonaco.infra.serving.ledger.spool import Spool
+from intonaco.infra.serving.ledger.spoolmover import SpoolMover
+from intonaco.infra.serving.packages.servable import Servable, Signature
+from intonaco.infra.serving.wire.channel import AnswerFrames, Frame
 from intonaco.infra.workspace import Workspace
 
 HOUR = 3_600_000_000

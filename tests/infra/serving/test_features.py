@@ -12,11 +12,11 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from intonaco.infra.features.answer import Answer
+from intonaco.infra.features.defined.views import Use
 from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, RequestColumn, TableSource, columns, count, mean
+from intonaco.infra.features.online.answer import Answer
 from intonaco.infra.features.store import FeatureStore
-from intonaco.infra.features.views import Use
-from intonaco.infra.serving.featurerows import key_columns, read_answer
+from intonaco.infra.serving.features.featurerows import key_columns, read_answer
 from intonaco.infra.testing.servers import RunningServer, running_server
 from intonaco.infra.workspace import Workspace
 
@@ -193,6 +193,6 @@ def test_sets_that_are_applied_one_after_the_other_while_workers_start_are_all_s
 def test_the_worker_that_is_killed_comes_back(server: RunningServer) -> None:
     children = psutil.Process(server.process.pid).children(recursive=True)
     alive = [each for each in children if each.status() != psutil.STATUS_ZOMBIE]
-    worker = next(each for each in alive if "intonaco.infra.serving.featureworker" in each.cmdline())
+    worker = next(each for each in alive if "intonaco.infra.serving.features.featureworker" in each.cmdline())
     worker.kill()
     wait_for_sets(server)

@@ -24,12 +24,12 @@ from intonaco.core.errors import PortInUseError, SettingsError
 from intonaco.core.schema import Schema
 from intonaco.infra.features.definitions import Entity, FeatureSet, FeatureView, RequestColumn, TableSource, columns, count, last_k, mean
 from intonaco.infra.features.store import FeatureStore
-from intonaco.infra.serving import packages
-from intonaco.infra.serving.deployment import Route
-from intonaco.infra.serving.deployments import Deployments
-from intonaco.infra.serving.rpc import features_pb2, inference_pb2
-from intonaco.infra.serving.servable import Signature
-from intonaco.infra.serving.server import serve
+from intonaco.infra.serving.endpoints.deployment import Route
+from intonaco.infra.serving.endpoints.deployments import Deployments
+from intonaco.infra.serving.front.rpc import features_pb2, inference_pb2
+from intonaco.infra.serving.packages import packages
+from intonaco.infra.serving.packages.servable import Signature
+from intonaco.infra.serving.server.server import serve
 from intonaco.infra.testing.doubling import HANG, Doubling, Multiplier
 from intonaco.infra.testing.servers import RunningServer, deploy_multiplier, running_server
 from intonaco.infra.workspace import Workspace
@@ -459,7 +459,8 @@ def test_without_its_libraries_the_extra_is_named(tmp_path: Path, monkeypatch: p
 
 
 def test_its_libraries_are_not_loaded_while_it_is_off() -> None:
-    code = "import sys, intonaco.infra.serving.server, intonaco.infra.serving.frontprocess as f; sys.exit('grpc' in sys.modules)"
+    served = "intonaco.infra.serving.server.server, intonaco.infra.serving.front.frontprocess"
+    code = f"import sys, {served}; sys.exit('grpc' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
@@ -475,7 +476,7 @@ def test_a_client_of_the_protocol_lives_in_the_same_process() -> None:
 @pytest.mark.slow
 def test_the_generated_code_is_that_of_the_definitions(root_of_infra: Path, tmp_path: Path) -> None:
     pytest.importorskip("grpc_tools")
-    kept = sorted((root_of_infra / "intonaco/infra/serving/rpc").glob("*.proto"))
+    kept = sorted((root_of_infra / "intonaco/infra/serving/front/rpc").glob("*.proto"))
     sources = [str(each.relative_to(root_of_infra)) for each in kept]
     command = [sys.executable, "-W", "ignore", "-m", "grpc_tools.protoc", "-I.", f"--python_out={tmp_path}", *sources]
     subprocess.run(command, check=True, cwd=root_of_infra, timeout=60)

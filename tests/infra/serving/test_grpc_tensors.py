@@ -11,13 +11,13 @@ from hypothesis.extra import numpy as arrays
 
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import Field, Schema
-from intonaco.infra.serving.answers import Output, encode_answer
-from intonaco.infra.serving.requests import RequestDecoder
-from intonaco.infra.serving.rpc import inference_pb2
-from intonaco.infra.serving.rpc.inputs import NUMBERS, TYPED, request_body
-from intonaco.infra.serving.rpc.outputs import response
-from intonaco.infra.serving.rpc.refusals import text_of
-from intonaco.infra.serving.tensors import listed
+from intonaco.infra.serving.front.rpc import inference_pb2
+from intonaco.infra.serving.front.rpc.inputs import NUMBERS, TYPED, request_body
+from intonaco.infra.serving.front.rpc.outputs import response
+from intonaco.infra.serving.front.rpc.refusals import text_of
+from intonaco.infra.serving.protocol.answers import Output, encode_answer
+from intonaco.infra.serving.protocol.requests import RequestDecoder
+from intonaco.infra.serving.protocol.tensors import listed
 
 MESSAGES: Any = inference_pb2
 DTYPES = ["bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float32", "float64"]

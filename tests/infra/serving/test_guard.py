@@ -1,6 +1,6 @@
 import pytest
 
-from intonaco.infra.serving.guard import Guard
+from intonaco.infra.serving.front.guard import Guard
 
 OPEN = Guard.of("127.0.0.1", "")
 CLOSED = Guard.of("0.0.0.0", "secret")

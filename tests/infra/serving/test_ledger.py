@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from intonaco.core.columns import Column, Columns, Masked
 from intonaco.core.errors import InvalidError, MissingError
 from intonaco.core.schema import Schema
-from intonaco.infra.serving.deployment import Deployment, Route
-from intonaco.infra.serving.endpoint import Endpoint
-from intonaco.infra.serving.ledger import Ledger, declare
-from intonaco.infra.serving.ledgerrecords import Layout, layouts_of
-from intonaco.infra.serving.scorer import Answer, Scorer
-from intonaco.infra.serving.servable import Servable, Signature
-from intonaco.infra.serving.spool import FRAME, Spool, frames
-from intonaco.infra.serving.spoolmover import SpoolMover, topic
+from intonaco.infra.serving.endpoints.deployment import Deployment, Route
+from intonaco.infra.serving.endpoints.endpoint import Endpoint
+from intonaco.infra.serving.endpoints.scorer import Answer, Scorer
+from intonaco.infra.serving.ledger.ledger import Ledger, declare
+from intonaco.infra.serving.ledger.ledgerrecords import Layout, layouts_of
+from intonaco.infra.serving.ledger.spool import FRAME, Spool, frames
+from intonaco.infra.serving.ledger.spoolmover import SpoolMover, topic
+from intonaco.infra.serving.packages.servable import Servable, Signature
 from intonaco.infra.workspace import Workspace
 
 SIGNATURE = Signature(inputs=Schema.of(x="float64?", name="str?", n="int64?"), outputs=Schema.of(y="float64"))
@@ -199,7 +199,7 @@ def test_a_mover_that_dies_after_the_stream_has_acknowledged_moves_nothing_twice
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("intonaco.infra.serving.spoolmover._keep_position", crash)
+        patched.setattr("intonaco.infra.serving.ledger.spoolmover._keep_position", crash)
         with pytest.raises(KeyboardInterrupt):
             mover.move()
     write(spool, 2)

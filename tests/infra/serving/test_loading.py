@@ -11,12 +11,12 @@ from intonaco.core.columns import Columns
 from intonaco.core.errors import CorruptError, NotRegisteredError, RefusedError, SchemaError
 from intonaco.core.schema import Field, Schema
 from intonaco.infra.compute.tasks import Resources
-from intonaco.infra.serving import packages
-from intonaco.infra.serving.code import PythonFlavor
-from intonaco.infra.serving.loading import load_in_own_process, load_servable
-from intonaco.infra.serving.package import Manifest, Package
-from intonaco.infra.serving.servable import Servable, Signature
-from intonaco.infra.serving.target import Target
+from intonaco.infra.serving.packages import packages
+from intonaco.infra.serving.packages.code import PythonFlavor
+from intonaco.infra.serving.packages.loading import load_in_own_process, load_servable
+from intonaco.infra.serving.packages.package import Manifest, Package
+from intonaco.infra.serving.packages.servable import Servable, Signature
+from intonaco.infra.serving.packages.target import Target
 from intonaco.infra.workspace import Workspace
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -1,6 +1,6 @@
 """What the server's processes hear of each other."""
 
-from intonaco.infra.serving.messages import Remove, Want, pair, receive, send
+from intonaco.infra.serving.wire.messages import Remove, Want, pair, receive, send
 
 
 def test_a_message_comes_whole() -> None:

@@ -13,13 +13,13 @@ from intonaco.core.columns import Masked
 from intonaco.core.errors import CorruptError, DefinitionError, InvalidError, RefusedError
 from intonaco.core.schema import Field, Schema
 from intonaco.infra.lineage.artifacts import Artifacts
-from intonaco.infra.serving import packages
-from intonaco.infra.serving.keeping import keep_package, read_manifest, read_package
-from intonaco.infra.serving.loading import load_servable
-from intonaco.infra.serving.package import Manifest, Package
-from intonaco.infra.serving.proof import prove, scoring_fault
-from intonaco.infra.serving.rows import columns_from_json, columns_to_json, same_rows
-from intonaco.infra.serving.servable import Signature
+from intonaco.infra.serving.packages import packages
+from intonaco.infra.serving.packages.keeping import keep_package, read_manifest, read_package
+from intonaco.infra.serving.packages.loading import load_servable
+from intonaco.infra.serving.packages.package import Manifest, Package
+from intonaco.infra.serving.packages.proof import prove, scoring_fault
+from intonaco.infra.serving.packages.rows import columns_from_json, columns_to_json, same_rows
+from intonaco.infra.serving.packages.servable import Signature
 from intonaco.infra.workspace import Workspace
 
 _SIGNATURE = Signature(inputs=Schema.of(a="float64?", b="int64"), outputs=Schema.of(y="float64"))

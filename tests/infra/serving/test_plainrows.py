@@ -9,7 +9,7 @@ import pytest
 from intonaco.core.columns import Masked, Ragged
 from intonaco.core.errors import InvalidError, SchemaError
 from intonaco.core.schema import Field, Schema
-from intonaco.infra.serving.plainrows import columns_of_rows, rows_of_columns, rows_of_text
+from intonaco.infra.serving.protocol.plainrows import columns_of_rows, rows_of_columns, rows_of_text
 
 INPUTS = Schema(
     (

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import Field, Schema
-from intonaco.infra.serving.plainrows import columns_of_rows
-from intonaco.infra.serving.requests import RequestDecoder, microseconds
+from intonaco.infra.serving.protocol.plainrows import columns_of_rows
+from intonaco.infra.serving.protocol.requests import RequestDecoder, microseconds
 
 INPUTS = Schema(
     (

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 import pytest
 
 from intonaco.core.errors import PortInUseError, RefusedError
-from intonaco.infra.serving.deployments import Deployments
-from intonaco.infra.serving.ledger import Ledger
-from intonaco.infra.serving.server import listen, serve
+from intonaco.infra.serving.endpoints.deployments import Deployments
+from intonaco.infra.serving.ledger.ledger import Ledger
+from intonaco.infra.serving.server.server import listen, serve
 from intonaco.infra.testing.doubling import FAIL
 from intonaco.infra.testing.servers import RunningServer, deploy_multiplier, running_server
 from intonaco.infra.workspace import Workspace

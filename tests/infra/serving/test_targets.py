@@ -6,9 +6,9 @@ import pytest
 
 from intonaco.core.errors import CorruptError, DeadlineError, UnavailableError
 from intonaco.infra.compute.tasks import Resources
-from intonaco.infra.serving.code import PythonFlavor
-from intonaco.infra.serving.package import Package
-from intonaco.infra.serving.processes import ProcessTarget
+from intonaco.infra.serving.packages.code import PythonFlavor
+from intonaco.infra.serving.packages.package import Package
+from intonaco.infra.serving.packages.processes import ProcessTarget
 from intonaco.infra.testing.doubling import FAIL, HANG, KILL, build_multiplier
 from intonaco.infra.testing.targets import TargetContract
 from intonaco.infra.workspace import Workspace

@@ -16,7 +16,7 @@ from intonaco.core.errors import (
     SettingsError,
     UnavailableError,
 )
-from intonaco.infra.storage.catalog import Catalog, Room
+from intonaco.infra.storage.catalog.catalog import Catalog, Room
 from intonaco.infra.storage.record import ROOM
 from intonaco.infra.testing.catalog import CatalogContract, RoomContract, pets
 
@@ -41,7 +41,7 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 def test_opening_a_current_catalog_does_not_import_alembic(catalog: Catalog, tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom intonaco.infra.storage.catalog import Catalog\n"
+        "import sys\nfrom intonaco.infra.storage.catalog.catalog import Catalog\n"
         f"Catalog.open('sqlite:{tmp_path}/catalog.db').close()\nsys.exit('alembic' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -12,11 +12,11 @@ import sqlalchemy as sql
 
 from intonaco.core.errors import ConflictError, InvalidError, SettingsError
 from intonaco.core.plugins import Plugins, load_path
-from intonaco.infra.lineage.metrics import read_metrics, write_metrics
-from intonaco.infra.storage.catalog import Catalog, Room
-from intonaco.infra.storage.catalogmigration import CatalogMigration
+from intonaco.infra.lineage.runs.metrics import read_metrics, write_metrics
+from intonaco.infra.storage.catalog.catalog import Catalog, Room
+from intonaco.infra.storage.catalog.catalogmigration import CatalogMigration
+from intonaco.infra.storage.catalog.leases import Leases
 from intonaco.infra.storage.databases import Database
-from intonaco.infra.storage.leases import Leases
 from intonaco.infra.storage.record import CHANGES
 from intonaco.infra.testing.catalog import content, pets
 
@@ -160,8 +160,8 @@ def test_tables_of_a_room_that_is_not_installed_are_not_left_behind(tmp_path: Pa
 
 def test_a_hold_that_nobody_ends_ends_by_itself_and_he_who_held_cannot_switch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     urls = (f"sqlite:{tmp_path}/old.db", f"sqlite:{tmp_path}/new.db")
-    monkeypatch.setattr("intonaco.infra.storage.catalogmigration.HOLD_S", 0.2)
-    monkeypatch.setattr("intonaco.infra.storage.catalogmigration.in_time", lambda until: None)
+    monkeypatch.setattr("intonaco.infra.storage.catalog.catalogmigration.HOLD_S", 0.2)
+    monkeypatch.setattr("intonaco.infra.storage.catalog.catalogmigration.in_time", lambda until: None)
     with _open(urls[0]) as catalog, _migration(urls, tmp_path) as migration:
         migration.start(urls[1])
         write = partial(_write_late, catalog)

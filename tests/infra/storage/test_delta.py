@@ -11,9 +11,9 @@ import pytest
 
 from intonaco.core.errors import ConflictError, CorruptError, MissingError, SchemaError
 from intonaco.core.schema import Field, Schema
-from intonaco.infra.storage import delta
 from intonaco.infra.storage.arrow import to_arrow
-from intonaco.infra.storage.delta import DeltaTableStore
+from intonaco.infra.storage.delta import delta
+from intonaco.infra.storage.delta.delta import DeltaTableStore
 from intonaco.infra.storage.files import FileBlobStore
 from intonaco.infra.storage.remote import FsspecBlobStore
 from intonaco.infra.storage.tables import SupportsExpiry, SupportsPaths, SupportsVerification, TableStore

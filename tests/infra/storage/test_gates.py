@@ -6,10 +6,10 @@ import pytest
 
 from intonaco.core.errors import InvalidError, MissingError, QualityError
 from intonaco.infra.storage.checks import HasType, InRange, NotNull, Unique
-from intonaco.infra.storage.delta import DeltaTableStore
-from intonaco.infra.storage.expectations import aside, refuse, warn
-from intonaco.infra.storage.gates import Gate, verdicts
-from intonaco.infra.storage.quarantine import refused_table
+from intonaco.infra.storage.delta.delta import DeltaTableStore
+from intonaco.infra.storage.quality.expectations import aside, refuse, warn
+from intonaco.infra.storage.quality.gates import Gate, verdicts
+from intonaco.infra.storage.quality.quarantine import refused_table
 from intonaco.infra.storage.sqlite import SqliteStream
 from intonaco.infra.storage.streams import Stream
 from intonaco.infra.storage.tables import TableStore

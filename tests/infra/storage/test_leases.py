@@ -7,8 +7,8 @@ import pytest
 from attrs import define
 
 from intonaco.core.errors import ConflictError, InvalidError
-from intonaco.infra.storage.catalog import Catalog
-from intonaco.infra.storage.leases import Lease, Leases
+from intonaco.infra.storage.catalog.catalog import Catalog
+from intonaco.infra.storage.catalog.leases import Lease, Leases
 
 
 @define

@@ -13,13 +13,13 @@ from attrs import define, field, frozen
 
 from intonaco.core.errors import ConflictError, InvalidError, SettingsError
 from intonaco.core.urls import StoreUrl
-from intonaco.infra.storage.delta import DeltaTableStore
+from intonaco.infra.storage.delta.delta import DeltaTableStore
 from intonaco.infra.storage.files import FileBlobStore
 from intonaco.infra.storage.keyvalue import Entry, KeyValueStore, SupportsChange
 from intonaco.infra.storage.lmdb import LmdbStore
-from intonaco.infra.storage.migration import Migration
-from intonaco.infra.storage.movable import movable
-from intonaco.infra.storage.moves import MOVE_KEY, Move, Phase, journal_of
+from intonaco.infra.storage.moving.migration import Migration
+from intonaco.infra.storage.moving.movable import movable
+from intonaco.infra.storage.moving.moves import MOVE_KEY, Move, Phase, journal_of
 from intonaco.infra.storage.sqlite import SqliteStream
 
 pytestmark = pytest.mark.slow
@@ -31,8 +31,8 @@ LOOK_S = 0.3
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes look at the journal more often than they do in earnest."""
-    monkeypatch.setattr("intonaco.infra.storage.watching.LOOK_S", LOOK_S)
-    monkeypatch.setattr("intonaco.infra.storage.migration.BARRIER_S", 2 * LOOK_S)
+    monkeypatch.setattr("intonaco.infra.storage.moving.watching.LOOK_S", LOOK_S)
+    monkeypatch.setattr("intonaco.infra.storage.moving.migration.BARRIER_S", 2 * LOOK_S)
 
 
 @frozen
@@ -226,9 +226,9 @@ def test_steps_in_a_wrong_order_are_refused(kind: Kind, urls: tuple[str, str], t
 
 def test_a_hold_that_nobody_ends_ends_by_itself(kind: Kind, urls: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new = urls
-    monkeypatch.setattr("intonaco.infra.storage.migration.HOLD_S", 1.5)
-    monkeypatch.setattr("intonaco.infra.storage.migration.Migration._settle", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    monkeypatch.setattr("intonaco.infra.storage.migration.Migration._add", lambda *_, **__: None)
+    monkeypatch.setattr("intonaco.infra.storage.moving.migration.HOLD_S", 1.5)
+    monkeypatch.setattr("intonaco.infra.storage.moving.migration.Migration._settle", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("intonaco.infra.storage.moving.migration.Migration._add", lambda *_, **__: None)
     with kind.open(old) as source:
         journal_of(source, old).add(Move(number=1, target=new, phase=Phase.COPYING, at_us=0))
     with _migration(kind, old, tmp_path) as migration, pytest.raises(KeyboardInterrupt):

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from intonaco.infra.storage.blobs import SupportsPath
-from intonaco.infra.storage.delta import DeltaTableStore
+from intonaco.infra.storage.delta.delta import DeltaTableStore
 from intonaco.infra.storage.entries import stored_key
 from intonaco.infra.storage.files import FileBlobStore
 from intonaco.infra.storage.keyvalue import KeyValueStore, SupportsChange
 from intonaco.infra.storage.lmdb import LmdbStore
-from intonaco.infra.storage.movable import movable
+from intonaco.infra.storage.moving.movable import movable
 from intonaco.infra.storage.sqlite import SqliteStream
 from intonaco.infra.storage.streams import Stream, SupportsTopics
 from intonaco.infra.storage.tables import SupportsExpiry, SupportsPaths, TableStore

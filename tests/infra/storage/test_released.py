@@ -15,9 +15,9 @@ from alembic.runtime.migration import MigrationContext
 
 from intonaco.core.plugins import Plugins, load_path
 from intonaco.infra.lineage.tables import MOVES, USES, VERSIONS
-from intonaco.infra.storage.catalog import Catalog, Room
+from intonaco.infra.storage.catalog.catalog import Catalog, Room
+from intonaco.infra.storage.catalog.seals import verify
 from intonaco.infra.storage.record import CHANGES, LEASES
-from intonaco.infra.storage.seals import verify
 from intonaco.infra.testing.catalog import content
 
 pytest_plugins = ("intonaco.ext.postgres.testing",)

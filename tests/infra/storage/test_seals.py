@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sql
 
 from intonaco.core.errors import CorruptError, InvalidError
-from intonaco.infra.storage.seals import seal, verify
+from intonaco.infra.storage.catalog.seals import seal, verify
 
 _ROW = {"name": "eta", "number": 3, "score": 0.1, "digest": b"\x00\xff", "held_out": True, "notes": None}
 

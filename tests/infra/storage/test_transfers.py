@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from intonaco.core.errors import InvalidError
+from intonaco.infra.storage.moving.transfers import Difference, transfer_between
 from intonaco.infra.storage.sqlite import SqliteStream
-from intonaco.infra.storage.transfers import Difference, transfer_between
 
 TOPIC = "default/t"
 

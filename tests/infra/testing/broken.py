@@ -14,7 +14,7 @@ import pytest
 
 from intonaco.core.errors import AlreadyExistsError, CorruptError, MissingError
 from intonaco.core.urls import StoreUrl
-from intonaco.infra.storage.delta import DeltaTableStore
+from intonaco.infra.storage.delta.delta import DeltaTableStore
 from intonaco.infra.storage.entries import encode, stored_key
 from intonaco.infra.storage.files import FileBlobStore
 from intonaco.infra.storage.keyvalue import Entry

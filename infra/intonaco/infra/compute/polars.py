@@ -17,7 +17,7 @@ from intonaco.infra.compute.sortedevents import SortedEvents
 from intonaco.infra.compute.tables import AsofColumns, Events, HasTables, TableEngine, WindowColumn, Windows
 from intonaco.infra.compute.timeline import is_expired
 from intonaco.infra.compute.windows import WindowSums
-from intonaco.infra.storage.batches import cut
+from intonaco.infra.storage.delta.batches import cut
 from intonaco.infra.storage.tables import Snapshot
 
 __all__ = ["PolarsTableEngine"]

@@ -1,7 +1,7 @@
 """All that a module of feature definitions needs, in one import."""
 
 from intonaco.infra.compute.batchchecks import Fresh, Resembles
-from intonaco.infra.features.aggregates import (
+from intonaco.infra.features.defined.aggregates import (
     Feature,
     columns,
     count,
@@ -16,8 +16,8 @@ from intonaco.infra.features.aggregates import (
     sum_,
     variance,
 )
-from intonaco.infra.features.entities import Entity
-from intonaco.infra.features.functions import (
+from intonaco.infra.features.defined.entities import Entity
+from intonaco.infra.features.defined.functions import (
     RequestFunction,
     absolute,
     bucket,
@@ -34,13 +34,13 @@ from intonaco.infra.features.functions import (
     ratio,
     weekday,
 )
-from intonaco.infra.features.joins import JoinSource
-from intonaco.infra.features.labels import Labels
-from intonaco.infra.features.sets import FeatureSet, RequestColumn
-from intonaco.infra.features.sources import QuerySource, StreamSource, TableSource
-from intonaco.infra.features.views import FeatureView, Use
+from intonaco.infra.features.defined.joins import JoinSource
+from intonaco.infra.features.defined.labels import Labels
+from intonaco.infra.features.defined.sets import FeatureSet, RequestColumn
+from intonaco.infra.features.defined.sources import QuerySource, StreamSource, TableSource
+from intonaco.infra.features.defined.views import FeatureView, Use
 from intonaco.infra.storage.checks import HasType, InRange, Matches, NotNull, OneOf, Unique
-from intonaco.infra.storage.expectations import aside, refuse, warn
+from intonaco.infra.storage.quality.expectations import aside, refuse, warn
 
 __all__ = [
     "Entity",

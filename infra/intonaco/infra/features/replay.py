@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from intonaco.core.errors import MissingError
 from intonaco.infra.compute.timeline import NEVER, cut
-from intonaco.infra.features.consistency import COUNTS, Consistency, compare
-from intonaco.infra.features.plan import ReadPlan
-from intonaco.infra.features.progress import Progress
-from intonaco.infra.features.readrecords import Reads
-from intonaco.infra.features.sets import FeatureSet
+from intonaco.infra.features.checking.consistency import COUNTS, Consistency, compare
+from intonaco.infra.features.checking.readrecords import Reads
+from intonaco.infra.features.defined.sets import FeatureSet
+from intonaco.infra.features.online.plan import ReadPlan
+from intonaco.infra.features.recorded.progress import Progress
 
 if TYPE_CHECKING:
     from intonaco.infra.features.store import FeatureStore

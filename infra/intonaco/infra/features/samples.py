@@ -11,9 +11,9 @@ from intonaco.core.errors import MissingError
 from intonaco.infra.compute.arrays import times
 from intonaco.infra.compute.summaries import summaries
 from intonaco.infra.compute.summary import merged
-from intonaco.infra.features.sets import FeatureSet
-from intonaco.infra.features.statistics import DAY_US, Statistics
-from intonaco.infra.features.views import FeatureView
+from intonaco.infra.features.defined.sets import FeatureSet
+from intonaco.infra.features.defined.views import FeatureView
+from intonaco.infra.features.writing.statistics import DAY_US, Statistics
 from intonaco.infra.storage.arrow import from_arrow, to_arrow
 from intonaco.infra.storage.arrowtypes import PRIVATE
 

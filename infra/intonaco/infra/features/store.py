@@ -3,18 +3,18 @@
 from datetime import datetime
 
 from intonaco.infra.compute.timeline import as_us, duration
-from intonaco.infra.features.certificates import Certificate, Certificates
-from intonaco.infra.features.consistency import Consistency
-from intonaco.infra.features.examples import Examples
-from intonaco.infra.features.readlog import logged_reads
-from intonaco.infra.features.readrecords import Reads
+from intonaco.infra.features.checking.certificates import Certificate, Certificates
+from intonaco.infra.features.checking.consistency import Consistency
+from intonaco.infra.features.checking.readlog import logged_reads
+from intonaco.infra.features.checking.readrecords import Reads
+from intonaco.infra.features.checking.selection import Selection, select
+from intonaco.infra.features.defined.sets import FeatureSet
+from intonaco.infra.features.defined.views import FeatureView
+from intonaco.infra.features.offline.examples import Examples
 from intonaco.infra.features.replay import replay
-from intonaco.infra.features.selection import Selection, select
-from intonaco.infra.features.sets import FeatureSet
 from intonaco.infra.features.storeoffline import OfflineFeatures
 from intonaco.infra.features.storeonline import OnlineFeatures
 from intonaco.infra.features.storestreams import StreamedFeatures
-from intonaco.infra.features.views import FeatureView
 
 __all__ = ["FeatureStore"]
 

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from attrs import evolve, frozen
 
 from intonaco.core.references import DEFAULT_PROJECT
-from intonaco.infra.features.labels import Labels
-from intonaco.infra.features.meaning import Definition
-from intonaco.infra.features.plan import ReadPlan
-from intonaco.infra.features.progress import Progress
-from intonaco.infra.features.registry import Registry, Step
-from intonaco.infra.features.sets import FeatureSet
-from intonaco.infra.features.steps import counted
-from intonaco.infra.features.views import FeatureView
+from intonaco.infra.features.defined.labels import Labels
+from intonaco.infra.features.defined.meaning import Definition
+from intonaco.infra.features.defined.sets import FeatureSet
+from intonaco.infra.features.defined.views import FeatureView
+from intonaco.infra.features.online.plan import ReadPlan
+from intonaco.infra.features.recorded.progress import Progress
+from intonaco.infra.features.recorded.registry import Registry, Step
+from intonaco.infra.features.recorded.steps import counted
 from intonaco.infra.workspace import Workspace
 
 __all__ = ["AppliedFeatures"]

@@ -9,21 +9,21 @@ import pyarrow as pa
 from intonaco.core.columns import Columns, rows_of
 from intonaco.core.errors import InvalidError
 from intonaco.infra.compute.timeline import as_us_array
-from intonaco.infra.features.answer import Answer
-from intonaco.infra.features.events import PIECE, event_table
-from intonaco.infra.features.examples import Examples
-from intonaco.infra.features.functions import AT
-from intonaco.infra.features.labels import Labels
-from intonaco.infra.features.quality import table_gate
-from intonaco.infra.features.rows import Rows, columns_table
-from intonaco.infra.features.sets import FeatureSet
+from intonaco.infra.features.defined.functions import AT
+from intonaco.infra.features.defined.labels import Labels
+from intonaco.infra.features.defined.sets import FeatureSet
+from intonaco.infra.features.defined.views import FeatureView
+from intonaco.infra.features.offline.events import PIECE, event_table
+from intonaco.infra.features.offline.examples import Examples
+from intonaco.infra.features.offline.rows import Rows, columns_table
+from intonaco.infra.features.offline.training import answers, labelled_rows, training_set, with_features
+from intonaco.infra.features.online.answer import Answer
 from intonaco.infra.features.storedefinitions import AppliedFeatures
-from intonaco.infra.features.training import answers, labelled_rows, training_set, with_features
-from intonaco.infra.features.views import FeatureView
-from intonaco.infra.storage.batches import cut
+from intonaco.infra.features.writing.quality import table_gate
 from intonaco.infra.storage.checks import Check
-from intonaco.infra.storage.expectations import Expectation
-from intonaco.infra.storage.gates import Written
+from intonaco.infra.storage.delta.batches import cut
+from intonaco.infra.storage.quality.expectations import Expectation
+from intonaco.infra.storage.quality.gates import Written
 from intonaco.infra.storage.tables import Snapshot
 
 __all__ = ["OfflineFeatures"]

@@ -10,24 +10,24 @@ import pyarrow as pa
 from intonaco.core.columns import Columns, rows_of
 from intonaco.core.errors import InvalidError
 from intonaco.infra.compute.timeline import as_us, as_us_array
-from intonaco.infra.features.answer import Answer
-from intonaco.infra.features.asked import check_asked, request_columns
-from intonaco.infra.features.clearing import clear, finish_clearing, know_store
-from intonaco.infra.features.keptreaders import KeptReaders
-from intonaco.infra.features.materialization import Materialized, Wanted, materialize, silent
-from intonaco.infra.features.moves import Listener
-from intonaco.infra.features.progress import Mark
-from intonaco.infra.features.quality import gates
-from intonaco.infra.features.reader import OnlineReader
-from intonaco.infra.features.readlog import ReadLog
-from intonaco.infra.features.rebuild import Rebuild
-from intonaco.infra.features.rows import columns_table, plain_columns, plain_table
-from intonaco.infra.features.sets import FeatureSet
-from intonaco.infra.features.sources import StreamSource
+from intonaco.infra.features.checking.readlog import ReadLog
+from intonaco.infra.features.defined.sets import FeatureSet
+from intonaco.infra.features.defined.sources import StreamSource
+from intonaco.infra.features.defined.views import FeatureView
+from intonaco.infra.features.offline.asked import check_asked, request_columns
+from intonaco.infra.features.offline.rows import columns_table, plain_columns, plain_table
+from intonaco.infra.features.online.answer import Answer
+from intonaco.infra.features.online.keptreaders import KeptReaders
+from intonaco.infra.features.online.reader import OnlineReader
+from intonaco.infra.features.online.watermarks import Watermarks
+from intonaco.infra.features.recorded.progress import Mark
 from intonaco.infra.features.storedefinitions import AppliedFeatures
-from intonaco.infra.features.views import FeatureView
-from intonaco.infra.features.watermarks import Watermarks
-from intonaco.infra.features.writer import OnlineWriter, ViewWriter
+from intonaco.infra.features.writing.clearing import clear, finish_clearing, know_store
+from intonaco.infra.features.writing.materialization import Materialized, Wanted, materialize, silent
+from intonaco.infra.features.writing.moves import Listener
+from intonaco.infra.features.writing.quality import gates
+from intonaco.infra.features.writing.rebuild import Rebuild
+from intonaco.infra.features.writing.writer import OnlineWriter, ViewWriter
 
 __all__ = ["OnlineFeatures"]
 

@@ -8,14 +8,14 @@ import pyarrow as pa
 from intonaco.core.columns import Columns
 from intonaco.core.errors import InvalidError, MissingError
 from intonaco.core.schema import suggestion
-from intonaco.infra.features.consumer import StreamConsumer
-from intonaco.infra.features.deadletters import DeadLetter, DeadLetters
-from intonaco.infra.features.rows import columns_table
-from intonaco.infra.features.sets import FeatureSet
-from intonaco.infra.features.sources import StreamSource
+from intonaco.infra.features.defined.sets import FeatureSet
+from intonaco.infra.features.defined.sources import StreamSource
+from intonaco.infra.features.defined.views import FeatureView
+from intonaco.infra.features.offline.rows import columns_table
 from intonaco.infra.features.storedefinitions import AppliedFeatures
-from intonaco.infra.features.topics import Topic
-from intonaco.infra.features.views import FeatureView
+from intonaco.infra.features.streams.consumer import StreamConsumer
+from intonaco.infra.features.streams.deadletters import DeadLetter, DeadLetters
+from intonaco.infra.features.streams.topics import Topic
 
 __all__ = ["StreamedFeatures"]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import sqlalchemy as sql
 
-from intonaco.infra.storage.catalog import Room
+from intonaco.infra.storage.catalog.catalog import Room
 
 __all__ = ["ALIASES", "CERTIFICATES", "DEFINITIONS", "PIECES", "PROGRESS", "RENAMES", "ROOM"]
 

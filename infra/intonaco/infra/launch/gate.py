@@ -1,7 +1,7 @@
 """What must hold before a version is deployed."""
 
 from intonaco.core.errors import RefusedError
-from intonaco.infra.lineage.registry import Version
+from intonaco.infra.lineage.registry.registry import Version
 
 __all__ = ["check_before_deploy"]
 

@@ -15,7 +15,7 @@ from intonaco.infra.lineage import values
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from intonaco.infra.lineage.report import Report
+    from intonaco.infra.lineage.reports.report import Report
 
 __all__ = [
     "ArrowFormat",
@@ -120,7 +120,7 @@ class ReportFormat(Format):
         return values.dumps(values.encode(value.to_json())).encode("ascii")
 
     def decode(self, data: bytes) -> "Report":
-        from intonaco.infra.lineage.report import Report
+        from intonaco.infra.lineage.reports.report import Report
 
         return Report.from_json(values.decode(values.loads(data)))
 

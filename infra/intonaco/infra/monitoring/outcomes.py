@@ -13,7 +13,7 @@ from intonaco.core.columns import Column, Columns, Masked, Ragged, present
 from intonaco.core.errors import SchemaError
 from intonaco.core.schema import suggestion
 from intonaco.infra.compute.timeline import NEVER, as_us_array, duration
-from intonaco.infra.features.labels import Labels
+from intonaco.infra.features.defined.labels import Labels
 
 __all__ = ["Outcome", "Outcomes", "join_outcomes"]
 

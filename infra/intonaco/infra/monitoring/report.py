@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from intonaco.infra.lineage.report import Block, Chart, Metric, Report, Table, Text
+from intonaco.infra.lineage.reports.report import Block, Chart, Metric, Report, Table, Text
 from intonaco.infra.monitoring.accuracy import AccuracySeries
 from intonaco.infra.monitoring.alerts import Alert
 from intonaco.infra.monitoring.buckets import moment_text

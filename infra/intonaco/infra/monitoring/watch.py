@@ -8,10 +8,10 @@ from attrs import frozen
 
 from intonaco.core.columns import Column
 from intonaco.infra.compute.timeline import as_us
-from intonaco.infra.features.labels import Labels
+from intonaco.infra.features.defined.labels import Labels
 from intonaco.infra.lineage.artifacts import Artifacts
 from intonaco.infra.lineage.cells import Cells
-from intonaco.infra.lineage.registry import Registry
+from intonaco.infra.lineage.registry.registry import Registry
 from intonaco.infra.monitoring.alerts import Alerts
 from intonaco.infra.monitoring.findings import Findings, find
 from intonaco.infra.monitoring.freshness import TableMonitor, check_table
@@ -19,8 +19,8 @@ from intonaco.infra.monitoring.monitors import Monitor
 from intonaco.infra.monitoring.outcomes import join_outcomes
 from intonaco.infra.monitoring.predictions import Predictions
 from intonaco.infra.monitoring.reference import Reference
-from intonaco.infra.serving.deployments import Deployments
-from intonaco.infra.serving.ledger import Ledger
+from intonaco.infra.serving.endpoints.deployments import Deployments
+from intonaco.infra.serving.ledger.ledger import Ledger
 from intonaco.infra.storage.arrow import from_arrow
 from intonaco.infra.workspace import Workspace
 

@@ -8,7 +8,7 @@ from traceback import extract_tb
 from types import ModuleType
 
 from intonaco.core.errors import DefinitionError, SettingsError
-from intonaco.infra.features.meaning import Definition
+from intonaco.infra.features.defined.meaning import Definition
 from intonaco.infra.workspace import SETTINGS_FILE, Workspace
 
 __all__ = ["declared"]

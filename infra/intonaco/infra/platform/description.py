@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from intonaco.infra.lineage.cells import Cell, Cells
-from intonaco.infra.lineage.report import Block, Chart, Metric, Report, Table, Text
-from intonaco.infra.lineage.steps import step
+from intonaco.infra.lineage.reports.report import Block, Chart, Metric, Report, Table, Text
+from intonaco.infra.lineage.runs.steps import step
 from intonaco.infra.platform.task import Task
 
 __all__ = ["describe"]

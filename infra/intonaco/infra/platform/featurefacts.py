@@ -9,13 +9,13 @@ import pyarrow.compute as pc
 from intonaco.core.errors import MissingError
 from intonaco.core.references import Reference
 from intonaco.infra.compute.summary import Summary
-from intonaco.infra.features.certificates import Certificates
+from intonaco.infra.features.checking.certificates import Certificates
+from intonaco.infra.features.defined.views import FeatureView
 from intonaco.infra.features.replay import shares
-from intonaco.infra.features.statistics import Statistics
 from intonaco.infra.features.store import FeatureStore
-from intonaco.infra.features.views import FeatureView
+from intonaco.infra.features.writing.statistics import Statistics
 from intonaco.infra.platform.moments import iso
-from intonaco.infra.storage.gates import verdicts
+from intonaco.infra.storage.quality.gates import verdicts
 
 __all__ = ["certificate_fact", "consistency_fact", "expectation_facts", "freshness", "quality", "sets_of", "statistic_facts", "used_by"]
 

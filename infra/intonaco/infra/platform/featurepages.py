@@ -7,15 +7,15 @@ from intonaco.core.errors import MissingError
 from intonaco.core.references import Reference
 from intonaco.core.schema import Schema, suggestion
 from intonaco.infra.compute.timeline import duration_text
-from intonaco.infra.features.aggregates import Feature
-from intonaco.infra.features.labels import Labels
-from intonaco.infra.features.meaning import Definition
-from intonaco.infra.features.progress import Progress
-from intonaco.infra.features.registry import Applied
-from intonaco.infra.features.sets import FeatureSet
-from intonaco.infra.features.statistics import statistics
+from intonaco.infra.features.defined.aggregates import Feature
+from intonaco.infra.features.defined.labels import Labels
+from intonaco.infra.features.defined.meaning import Definition
+from intonaco.infra.features.defined.sets import FeatureSet
+from intonaco.infra.features.defined.views import Entity, FeatureView
+from intonaco.infra.features.recorded.progress import Progress
+from intonaco.infra.features.recorded.registry import Applied
 from intonaco.infra.features.store import FeatureStore
-from intonaco.infra.features.views import Entity, FeatureView
+from intonaco.infra.features.writing.statistics import statistics
 from intonaco.infra.platform.featurefacts import (
     certificate_fact,
     consistency_fact,

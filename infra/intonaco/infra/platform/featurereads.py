@@ -11,15 +11,15 @@ from intonaco.core.columns import Column
 from intonaco.core.errors import MissingError
 from intonaco.core.references import Reference
 from intonaco.infra.compute.timeline import as_us_array
-from intonaco.infra.features.answer import Answer
-from intonaco.infra.features.readrecords import Reads, versions
+from intonaco.infra.features.checking.readrecords import Reads, versions
+from intonaco.infra.features.online.answer import Answer
 from intonaco.infra.lineage.tables import USES
-from intonaco.infra.serving.deployments import Deployments
-from intonaco.infra.serving.ledger import Ledger
+from intonaco.infra.serving.endpoints.deployments import Deployments
+from intonaco.infra.serving.ledger.ledger import Ledger
 from intonaco.infra.storage.arrow import from_arrow
 
 if TYPE_CHECKING:
-    from intonaco.infra.features.plan import ReadPlan
+    from intonaco.infra.features.online.plan import ReadPlan
     from intonaco.infra.workspace import Workspace
 
 __all__ = ["ledger_reads"]

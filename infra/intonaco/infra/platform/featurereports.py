@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from intonaco.infra.compute.summary import Summary
-from intonaco.infra.features.statistics import DAY_US, Statistics
-from intonaco.infra.lineage.records import moment
-from intonaco.infra.lineage.report import Block, Chart, Metric, Report, Table, Text
-from intonaco.infra.lineage.sparks import spark
+from intonaco.infra.features.writing.statistics import DAY_US, Statistics
+from intonaco.infra.lineage.reports.report import Block, Chart, Metric, Report, Table, Text
+from intonaco.infra.lineage.reports.sparks import spark
+from intonaco.infra.lineage.runs.records import moment
 
 __all__ = ["picture", "view_report"]
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from intonaco.infra.features.defined.views import FeatureView
     from intonaco.infra.features.store import FeatureStore
-    from intonaco.infra.features.views import FeatureView
 
 __all__ = ["views_named"]
 
@@ -14,7 +14,7 @@ def views_named(store: "FeatureStore", name: str) -> "Sequence[FeatureView]":
     """The view of this name, or the views of the set of this name."""
     from intonaco.core.errors import MissingError
     from intonaco.core.schema import suggestion
-    from intonaco.infra.features.views import FeatureView
+    from intonaco.infra.features.defined.views import FeatureView
 
     kinds: tuple[str, ...] = ("view", "set")
     found = next((each for kind in kinds if (each := store.registry.find(kind, name)) is not None), None)

@@ -10,7 +10,7 @@ _EARLIEST_US = -62_135_596_800_000_000  # the beginning of the year 1
 def moment(value: str) -> int:
     """Microseconds since 1970, as the type of an option."""
     from intonaco.core.errors import SchemaError
-    from intonaco.infra.serving.requests import microseconds
+    from intonaco.infra.serving.protocol.requests import microseconds
 
     try:
         return microseconds(int(value) if value.removeprefix("-").isdecimal() else value)
@@ -21,6 +21,6 @@ def moment(value: str) -> int:
 
 def iso(at_us: int) -> str | None:
     """A moment in ISO 8601; None for one before all times."""
-    from intonaco.infra.lineage.records import moment
+    from intonaco.infra.lineage.runs.records import moment
 
     return None if at_us < _EARLIEST_US else moment(at_us).isoformat().replace("+00:00", "Z")

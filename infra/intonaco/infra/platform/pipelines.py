@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from intonaco.infra.platform.moments import iso
 
 if TYPE_CHECKING:
-    from intonaco.infra.features.plan import ReadPlan
+    from intonaco.infra.features.online.plan import ReadPlan
     from intonaco.infra.features.store import FeatureStore
 
 __all__ = ["pipelines", "plan_of"]
@@ -13,8 +13,8 @@ __all__ = ["pipelines", "plan_of"]
 
 def plan_of(workspace: Any, package: str) -> "ReadPlan | None":
     """The read plan that a package holds; None if its model reads no features."""
-    from intonaco.infra.features.plan import ReadPlan
-    from intonaco.infra.serving.packages import load
+    from intonaco.infra.features.online.plan import ReadPlan
+    from intonaco.infra.serving.packages.packages import load
 
     held = load(workspace, package).manifest.plan
     return None if held is None else ReadPlan.from_json(held)
@@ -26,8 +26,8 @@ def pipelines(store: "FeatureStore", plan: "ReadPlan") -> list[dict[str, Any]]:
 
 
 def _pipeline(store: "FeatureStore", name: str, version: int) -> dict[str, Any]:
-    from intonaco.infra.features.sources import StreamSource
-    from intonaco.infra.features.views import FeatureView
+    from intonaco.infra.features.defined.sources import StreamSource
+    from intonaco.infra.features.defined.views import FeatureView
 
     applied = store.registry.find("view", name, version)
     view = applied.definition if applied is not None and isinstance(applied.definition, FeatureView) else None

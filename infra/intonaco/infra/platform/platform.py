@@ -11,22 +11,22 @@ from intonaco.core.columns import Columns
 from intonaco.core.errors import DefinitionError
 from intonaco.core.references import Reference
 from intonaco.infra.compute.timeline import as_us
-from intonaco.infra.features.examples import Examples
-from intonaco.infra.features.labels import Labels
+from intonaco.infra.features.defined.labels import Labels
+from intonaco.infra.features.offline.examples import Examples
 from intonaco.infra.features.store import FeatureStore
 from intonaco.infra.launch.gate import check_before_deploy
 from intonaco.infra.lineage.artifacts import Artifacts
-from intonaco.infra.lineage.registry import Registry, Version
-from intonaco.infra.lineage.report import Report
-from intonaco.infra.lineage.runs import Runs
-from intonaco.infra.lineage.steps import Outcome
+from intonaco.infra.lineage.registry.registry import Registry, Version
+from intonaco.infra.lineage.reports.report import Report
+from intonaco.infra.lineage.runs.runs import Runs
+from intonaco.infra.lineage.runs.steps import Outcome
 from intonaco.infra.platform.tabular import table_examples, table_snapshot
 from intonaco.infra.platform.task import Task
 from intonaco.infra.platform.training import Trained, train
-from intonaco.infra.serving.deployment import Deployment, Route
-from intonaco.infra.serving.deployments import Deployed, Deployments
-from intonaco.infra.serving.endpoint import Endpoint
-from intonaco.infra.serving.plainrows import columns_of_rows, rows_of_columns
+from intonaco.infra.serving.endpoints.deployment import Deployment, Route
+from intonaco.infra.serving.endpoints.deployments import Deployed, Deployments
+from intonaco.infra.serving.endpoints.endpoint import Endpoint
+from intonaco.infra.serving.protocol.plainrows import columns_of_rows, rows_of_columns
 from intonaco.infra.storage.guarantees import Guarantee
 from intonaco.infra.workspace import Workspace
 

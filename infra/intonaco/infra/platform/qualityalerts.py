@@ -29,7 +29,7 @@ def alerting(workspace: "Workspace", tables: Iterable[str]) -> Iterator[None]:
 
 def _raise(workspace: "Workspace", tables: Iterable[str], since_us: int) -> None:
     from intonaco.infra.monitoring.alerts import Alert, Alerts
-    from intonaco.infra.storage.gates import verdicts
+    from intonaco.infra.storage.quality.gates import verdicts
 
     project = workspace.settings.project
     found = [each for table in tables for each in verdicts(workspace.stream, f"{project}/{table}") if each.at_us >= since_us]

@@ -12,8 +12,8 @@ from intonaco.core.errors import InvalidError, SchemaError
 from intonaco.core.references import Reference
 from intonaco.core.schema import Field, Schema, suggestion
 from intonaco.infra.compute.arrays import times
-from intonaco.infra.features.examples import Examples
-from intonaco.infra.lineage.steps import step
+from intonaco.infra.features.offline.examples import Examples
+from intonaco.infra.lineage.runs.steps import step
 from intonaco.infra.storage.arrow import from_arrow, schema_of
 from intonaco.infra.storage.tables import Snapshot
 from intonaco.infra.workspace import Workspace

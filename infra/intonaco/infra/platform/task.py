@@ -8,10 +8,10 @@ import numpy as np
 
 from intonaco.core.columns import Columns
 from intonaco.core.schema import Schema
-from intonaco.infra.features.examples import Examples
-from intonaco.infra.lineage.blocks import Block
+from intonaco.infra.features.offline.examples import Examples
 from intonaco.infra.lineage.cells import Cell
-from intonaco.infra.lineage.space import Dimension
+from intonaco.infra.lineage.reports.blocks import Block
+from intonaco.infra.lineage.search.space import Dimension
 
 __all__ = ["Task"]
 

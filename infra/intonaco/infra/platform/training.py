@@ -7,23 +7,23 @@ from attrs import define, field
 
 from intonaco.core.columns import Column
 from intonaco.core.errors import DefinitionError
-from intonaco.infra.features.examples import Examples
-from intonaco.infra.features.readers import feature_reference
+from intonaco.infra.features.offline.examples import Examples
+from intonaco.infra.features.recorded.readers import feature_reference
 from intonaco.infra.lineage.cells import Cells
-from intonaco.infra.lineage.registry import Registry, Version
-from intonaco.infra.lineage.report import Report
-from intonaco.infra.lineage.run import Run
-from intonaco.infra.lineage.runs import Runs
-from intonaco.infra.lineage.steps import Outcome, step
-from intonaco.infra.lineage.tuner import Tuner
+from intonaco.infra.lineage.registry.registry import Registry, Version
+from intonaco.infra.lineage.reports.report import Report
+from intonaco.infra.lineage.runs.run import Run
+from intonaco.infra.lineage.runs.runs import Runs
+from intonaco.infra.lineage.runs.steps import Outcome, step
+from intonaco.infra.lineage.search.tuner import Tuner
 from intonaco.infra.monitoring.reference import Reference
 from intonaco.infra.monitoring.watch import REFERENCE
 from intonaco.infra.platform.description import describe
 from intonaco.infra.platform.task import Task
-from intonaco.infra.serving import packages
-from intonaco.infra.serving.flavors import flavor_of
-from intonaco.infra.serving.loading import load_servable
-from intonaco.infra.serving.servable import Servable, Signature
+from intonaco.infra.serving.packages import packages
+from intonaco.infra.serving.packages.flavors import flavor_of
+from intonaco.infra.serving.packages.loading import load_servable
+from intonaco.infra.serving.packages.servable import Servable, Signature
 from intonaco.infra.workspace import Workspace
 
 __all__ = ["Trained", "evaluate", "fit", "refer", "search", "train"]

@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sql
 
 from intonaco.core.errors import ConflictError, InvalidError
-from intonaco.infra.storage.catalog import Catalog, Room
-from intonaco.infra.storage.leases import Leases
+from intonaco.infra.storage.catalog.catalog import Catalog, Room
+from intonaco.infra.storage.catalog.leases import Leases
 from intonaco.infra.storage.record import LEASES
 from intonaco.infra.testing.lacking import check_lacks
 from intonaco.infra.testing.writers import Writer

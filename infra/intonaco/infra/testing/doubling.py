@@ -18,13 +18,13 @@ from intonaco.core.columns import Column, Columns
 from intonaco.core.errors import CorruptError, DefinitionError
 from intonaco.core.plugins import hookimpl
 from intonaco.core.schema import Schema
-from intonaco.infra.serving import packages
-from intonaco.infra.serving.code import PythonModel, PythonServable
-from intonaco.infra.serving.flavor import Flavor
-from intonaco.infra.serving.servable import Servable, Signature
+from intonaco.infra.serving.packages import packages
+from intonaco.infra.serving.packages.code import PythonModel, PythonServable
+from intonaco.infra.serving.packages.flavor import Flavor
+from intonaco.infra.serving.packages.servable import Servable, Signature
 
 if TYPE_CHECKING:
-    from intonaco.infra.serving.package import Package
+    from intonaco.infra.serving.packages.package import Package
     from intonaco.infra.workspace import Workspace
 
 __all__ = ["FAIL", "HANG", "KILL", "SIGNATURE", "Doubling", "Multiplier", "build_multiplier", "offer_doubling"]

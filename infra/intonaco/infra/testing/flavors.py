@@ -15,13 +15,13 @@ import pytest
 from intonaco.core.columns import Column, Columns, Masked, present, rows_of, take
 from intonaco.core.errors import CorruptError, IntonacoError
 from intonaco.core.schema import Schema
-from intonaco.infra.serving.flavor import Flavor
-from intonaco.infra.serving.flavors import flavor_of
-from intonaco.infra.serving.loading import load_in_own_process
-from intonaco.infra.serving.package import Package
-from intonaco.infra.serving.packages import build, load
-from intonaco.infra.serving.rows import same_rows
-from intonaco.infra.serving.servable import Servable, Signature
+from intonaco.infra.serving.packages.flavor import Flavor
+from intonaco.infra.serving.packages.flavors import flavor_of
+from intonaco.infra.serving.packages.loading import load_in_own_process
+from intonaco.infra.serving.packages.package import Package
+from intonaco.infra.serving.packages.packages import build, load
+from intonaco.infra.serving.packages.rows import same_rows
+from intonaco.infra.serving.packages.servable import Servable, Signature
 from intonaco.infra.workspace import Workspace
 
 __all__ = ["FlavorContract"]
@@ -164,7 +164,7 @@ class FlavorContract:
 _WATCHED = """
 import importlib, json, sys
 from pathlib import Path
-from intonaco.infra.serving.servable import Signature
+from intonaco.infra.serving.packages.servable import Signature
 kind = getattr(importlib.import_module(sys.argv[1]), sys.argv[2])
 folder = Path(sys.argv[3])
 files = {name: (folder / name).read_bytes() for name in sys.argv[4:]}

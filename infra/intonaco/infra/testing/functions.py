@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from intonaco.core.columns import Column, take
-from intonaco.infra.features.rowfunctions import RowFunction
+from intonaco.infra.features.defined.rowfunctions import RowFunction
 
 __all__ = ["RowFunctionContract"]
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from attrs import define, field
 
-from intonaco.infra.serving.deployment import Route
-from intonaco.infra.serving.deployments import Deployed, Deployments
+from intonaco.infra.serving.endpoints.deployment import Route
+from intonaco.infra.serving.endpoints.deployments import Deployed, Deployments
 from intonaco.infra.testing.doubling import build_multiplier, offer_doubling
 from intonaco.infra.workspace import Workspace
 
@@ -26,7 +26,7 @@ __all__ = ["RunningServer", "deploy_multiplier", "doubling", "running_server", "
 
 _CODE = """
 import json, sys
-from intonaco.infra.serving.server import serve
+from intonaco.infra.serving.server.server import serve
 from intonaco.infra.workspace import Workspace
 
 asked = json.loads(sys.argv[1])

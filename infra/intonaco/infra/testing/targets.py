@@ -4,9 +4,9 @@ import pytest
 
 from intonaco.core.errors import UnavailableError
 from intonaco.infra.compute.tasks import Resources
-from intonaco.infra.serving.package import Package
-from intonaco.infra.serving.proof import scoring_fault
-from intonaco.infra.serving.target import Target
+from intonaco.infra.serving.packages.package import Package
+from intonaco.infra.serving.packages.proof import scoring_fault
+from intonaco.infra.serving.packages.target import Target
 
 __all__ = ["TargetContract"]
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from intonaco.core.columns import Masked
 from intonaco.core.errors import SchemaError
-from intonaco.infra.features.examples import Examples
-from intonaco.infra.lineage.blocks import Chart
-from intonaco.infra.serving.matrix import MatrixForm
+from intonaco.infra.features.offline.examples import Examples
+from intonaco.infra.lineage.reports.blocks import Chart
+from intonaco.infra.serving.packages.matrix import MatrixForm
 
 if TYPE_CHECKING:
     import lightgbm

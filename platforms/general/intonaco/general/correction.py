@@ -8,7 +8,7 @@ from attrs import frozen
 from intonaco.core.columns import Columns
 from intonaco.general.boosting import numbers
 from intonaco.general.regression import Regression
-from intonaco.infra.features.examples import Examples
+from intonaco.infra.features.offline.examples import Examples
 from intonaco.infra.lineage.cells import Cell
 from intonaco.infra.lineage.measures import mean_cells
 

@@ -11,11 +11,11 @@ from intonaco.core.columns import Columns
 from intonaco.core.schema import Field, Schema
 from intonaco.general.boosting import fit_trees, importance, numbers
 from intonaco.infra import Task
-from intonaco.infra.features.examples import Examples
-from intonaco.infra.lineage.blocks import Block, Chart
+from intonaco.infra.features.offline.examples import Examples
 from intonaco.infra.lineage.cells import Cell
 from intonaco.infra.lineage.measures import mean_cells
-from intonaco.infra.lineage.space import Dimension, Float, Int
+from intonaco.infra.lineage.reports.blocks import Block, Chart
+from intonaco.infra.lineage.search.space import Dimension, Float, Int
 
 __all__ = ["Regression"]
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from intonaco.core import Columns
 from intonaco.infra import Cell, Chart, Examples, Table, Task, Text, mean_cells
-from intonaco.infra.lineage.blocks import Block
-from intonaco.infra.lineage.space import Dimension, Float
+from intonaco.infra.lineage.reports.blocks import Block
+from intonaco.infra.lineage.search.space import Dimension, Float
 
 __all__ = ["TextClassification"]
 

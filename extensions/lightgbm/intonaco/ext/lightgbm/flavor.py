@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from intonaco.core.columns import Column, Columns
 from intonaco.core.errors import CorruptError, DefinitionError
 from intonaco.ext.lightgbm.modeltext import check_model_text
-from intonaco.infra.serving.flavor import Flavor
-from intonaco.infra.serving.matrix import MatrixForm
-from intonaco.infra.serving.outputs import check_classes, named_scores
-from intonaco.infra.serving.servable import Servable, Signature
+from intonaco.infra.serving.packages.flavor import Flavor
+from intonaco.infra.serving.packages.matrix import MatrixForm
+from intonaco.infra.serving.packages.outputs import check_classes, named_scores
+from intonaco.infra.serving.packages.servable import Servable, Signature
 
 __all__ = ["LightGBMFlavor", "LightGBMServable"]
 

@@ -4,7 +4,7 @@ from typing import Self
 
 from intonaco.core.urls import StoreUrl
 from intonaco.ext.s3.blobs import S3BlobStore
-from intonaco.infra.storage.delta import DeltaTableStore
+from intonaco.infra.storage.delta.delta import DeltaTableStore
 
 __all__ = ["S3TableStore"]
 

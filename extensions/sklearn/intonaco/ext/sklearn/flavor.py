@@ -14,11 +14,11 @@ from intonaco.core.columns import Column, Columns, Masked, rows_of
 from intonaco.core.errors import CorruptError, DefinitionError
 from intonaco.core.schema import Field, Schema
 from intonaco.ext.sklearn.archive import canonical, check_members
-from intonaco.infra.serving.flavor import Flavor
-from intonaco.infra.serving.matrix import MatrixForm
-from intonaco.infra.serving.outputs import check_classes, named_scores
-from intonaco.infra.serving.rows import columns_from_json
-from intonaco.infra.serving.servable import Servable, Signature
+from intonaco.infra.serving.packages.flavor import Flavor
+from intonaco.infra.serving.packages.matrix import MatrixForm
+from intonaco.infra.serving.packages.outputs import check_classes, named_scores
+from intonaco.infra.serving.packages.rows import columns_from_json
+from intonaco.infra.serving.packages.servable import Servable, Signature
 
 __all__ = ["SklearnFlavor", "SklearnServable"]
 
@@ -64,7 +64,7 @@ class SklearnFlavor(Flavor):
             raise DefinitionError(f"skops cannot save this {type(model).__name__}: {error}") from error
         strange = sorted(set(skops.io.get_untrusted_types(data=data)) - set(_TRUSTED))
         if strange:
-            hint = "use scikit-learn's own types only, or pack the model with its code (intonaco.infra.serving.code)"
+            hint = "use scikit-learn's own types only, or pack the model with its code (intonaco.infra.serving.packages.code)"
             raise DefinitionError(f"the model holds {', '.join(strange)}, which the sklearn flavor never loads", hint=hint)
         return {_FILE: data}
 

@@ -10,7 +10,7 @@ from intonaco.infra.platform.cli import open_workspace
 from intonaco.infra.platform.featureviews import views_named
 
 if TYPE_CHECKING:
-    from intonaco.infra.features.certificates import Certificate
+    from intonaco.infra.features.checking.certificates import Certificate
 
 __all__ = ["certify"]
 

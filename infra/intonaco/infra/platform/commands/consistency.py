@@ -10,7 +10,7 @@ from intonaco.infra.platform.cli import open_workspace
 from intonaco.infra.platform.moments import iso, moment
 
 if TYPE_CHECKING:
-    from intonaco.infra.features.consistency import Consistency
+    from intonaco.infra.features.checking.consistency import Consistency
 
 __all__ = ["consistency"]
 
@@ -36,7 +36,7 @@ _SHOWN = (
 @answering
 def consistency(name: str, since_us: int | None, until_us: int | None, every: str, endpoint: str, html: Path | None) -> Answer:
     """Read again offline what was read online, and count what differs."""
-    from intonaco.infra.features.consistencyreport import advice, consistency_report
+    from intonaco.infra.features.checking.consistencyreport import advice, consistency_report
     from intonaco.infra.features.replay import keep, shares
     from intonaco.infra.features.store import FeatureStore
     from intonaco.infra.platform.featurereads import ledger_reads

@@ -10,7 +10,7 @@ from intonaco.infra.platform.cli import open_platform
 
 if TYPE_CHECKING:
     from intonaco.infra.platform.platform import Platform
-    from intonaco.infra.serving.deployment import Route
+    from intonaco.infra.serving.endpoints.deployment import Route
 
 __all__ = ["deploy"]
 

@@ -19,7 +19,7 @@ from intonaco.infra.platform.groups import Commands
 from intonaco.infra.platform.moments import moment
 
 if TYPE_CHECKING:
-    from intonaco.infra.features.registry import Step
+    from intonaco.infra.features.recorded.registry import Step
     from intonaco.infra.features.store import FeatureStore
     from intonaco.infra.workspace import Workspace
 
@@ -69,9 +69,9 @@ def get(name: str, keys: str, at_us: int | None, offline: bool) -> Answer:
     """Read the features of a set, each with its status and age."""
     import time
 
-    from intonaco.infra.features.past import PastError
-    from intonaco.infra.serving.featurerows import key_columns, read_answer
-    from intonaco.infra.serving.plainrows import rows_of_text
+    from intonaco.infra.features.online.past import PastError
+    from intonaco.infra.serving.features.featurerows import key_columns, read_answer
+    from intonaco.infra.serving.protocol.plainrows import rows_of_text
 
     asked_us = time.time_ns() // 1000 if at_us is None else at_us
     with open_workspace() as workspace:

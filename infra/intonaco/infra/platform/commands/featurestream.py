@@ -17,8 +17,8 @@ from intonaco.infra.platform.moments import iso
 if TYPE_CHECKING:
     from types import FrameType
 
-    from intonaco.infra.features.consumer import Consumed
-    from intonaco.infra.features.deadletters import DeadLetter
+    from intonaco.infra.features.streams.consumer import Consumed
+    from intonaco.infra.features.streams.deadletters import DeadLetter
 
 __all__ = ["consume", "dead"]
 

@@ -13,7 +13,7 @@ __all__ = ["fsck"]
 @answering
 def fsck() -> Answer:
     """Read every byte of every store and name each damaged object; exit code 4 if there is one."""
-    from intonaco.infra.lineage.verify import verify
+    from intonaco.infra.lineage.upkeep.verify import verify
 
     with open_workspace() as workspace:
         found = verify(workspace, lambda store: say(f"reading {store}"))

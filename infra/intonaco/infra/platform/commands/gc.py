@@ -19,7 +19,7 @@ _DAY_S = 86_400.0
 @answering
 def gc(apply: bool, older_than_hours: float, tables_older_than_days: float | None) -> Answer:
     """Say what nothing refers to any more, and why; with --apply, remove it."""
-    from intonaco.infra.lineage.collect import collect, plan_collection
+    from intonaco.infra.lineage.upkeep.collect import collect, plan_collection
 
     tables_s = None if tables_older_than_days is None else tables_older_than_days * _DAY_S
     with open_workspace() as workspace:

@@ -9,7 +9,7 @@ from intonaco.infra.platform.cli import open_workspace
 from intonaco.infra.platform.moments import moment
 
 if TYPE_CHECKING:
-    from intonaco.infra.serving.ledger import Ledger
+    from intonaco.infra.serving.ledger.ledger import Ledger
     from intonaco.infra.workspace import Workspace
 
 __all__ = ["ledger"]
@@ -27,7 +27,7 @@ def ledger(endpoint: str, since_us: int | None, until_us: int | None, limit: int
     """Count an endpoint's predictions and show the last ones."""
     from attrs import asdict
 
-    from intonaco.infra.serving.ledger import Ledger
+    from intonaco.infra.serving.ledger.ledger import Ledger
 
     with open_workspace() as workspace:
         kept = Ledger(workspace, workspace.settings.project)
@@ -46,7 +46,7 @@ def ledger(endpoint: str, since_us: int | None, until_us: int | None, limit: int
 def _check_known(workspace: "Workspace", ledger: "Ledger", endpoint: str) -> None:
     from intonaco.core.errors import MissingError
     from intonaco.core.schema import suggestion
-    from intonaco.infra.serving.deployments import Deployments
+    from intonaco.infra.serving.endpoints.deployments import Deployments
 
     known = {*ledger.endpoints(), *(each.endpoint for each in Deployments(workspace, ledger.project).wanted())}
     if endpoint not in known:

@@ -13,11 +13,11 @@ from intonaco.infra.platform.featureviews import views_named
 from intonaco.infra.platform.moments import iso, moment
 
 if TYPE_CHECKING:
-    from intonaco.infra.features.materialization import Materialized
-    from intonaco.infra.features.moves import Advance
-    from intonaco.infra.features.sets import FeatureSet
+    from intonaco.infra.features.defined.sets import FeatureSet
+    from intonaco.infra.features.defined.views import FeatureView
     from intonaco.infra.features.store import FeatureStore
-    from intonaco.infra.features.views import FeatureView
+    from intonaco.infra.features.writing.materialization import Materialized
+    from intonaco.infra.features.writing.moves import Advance
 
 __all__ = ["materialize"]
 
@@ -59,7 +59,7 @@ def materialize(name: str, until_us: int | None, rebuild: bool) -> Answer:
 def _not_landed(store: "FeatureStore", views: "Sequence[FeatureView]") -> list[str]:
     """The views of topics of which no event has come into a table yet."""
     from intonaco.core.errors import MissingError
-    from intonaco.infra.features.sources import StreamSource
+    from intonaco.infra.features.defined.sources import StreamSource
 
     waiting = []
     for view in views:
@@ -73,7 +73,7 @@ def _not_landed(store: "FeatureStore", views: "Sequence[FeatureView]") -> list[s
 
 def _all_of(views: "Sequence[FeatureView]") -> "FeatureSet":
     """A set that reads all of these views, to name them together."""
-    from intonaco.infra.features.sets import FeatureSet
+    from intonaco.infra.features.defined.sets import FeatureSet
 
     return FeatureSet(name="together", features=[view.using(view.features[0].name, prefix=f"{view.name} ") for view in views])
 

@@ -15,9 +15,9 @@ from intonaco.infra.platform.groups import Commands
 
 if TYPE_CHECKING:
     from intonaco.core.urls import StoreUrl
-    from intonaco.infra.storage.catalogmigration import CatalogMigration
-    from intonaco.infra.storage.migration import Migration
-    from intonaco.infra.storage.moves import Move
+    from intonaco.infra.storage.catalog.catalogmigration import CatalogMigration
+    from intonaco.infra.storage.moving.migration import Migration
+    from intonaco.infra.storage.moving.moves import Move
     from intonaco.infra.workspace import Workspace
 
 __all__ = ["migrate"]
@@ -47,7 +47,7 @@ def migrate() -> None:
 def start(store: str, url: str) -> Answer:
     """Copy a store to URL and compare; the same command goes on after an interruption."""
     from intonaco.core.urls import StoreUrl
-    from intonaco.infra.storage.moves import url_text
+    from intonaco.infra.storage.moving.moves import url_text
 
     with open_workspace() as workspace, _opened(workspace, store) as migration:
         asked = workspace.absolute(StoreUrl.parse(url))
@@ -145,8 +145,8 @@ def _opened(workspace: "Workspace", store: str) -> AbstractContextManager["Migra
 def _store_migration(workspace: "Workspace", store: str, source: Any) -> "Migration":
     from functools import partial
 
-    from intonaco.infra.storage.migration import Migration
-    from intonaco.infra.storage.moves import journal_of
+    from intonaco.infra.storage.moving.migration import Migration
+    from intonaco.infra.storage.moving.moves import journal_of
 
     where = f"stores.{store} ({workspace.url(store)})"
     lock = workspace.home / f"migrate-{store}.lock"
@@ -155,8 +155,8 @@ def _store_migration(workspace: "Workspace", store: str, source: Any) -> "Migrat
 
 def _catalog_migration(workspace: "Workspace", store: str, source: Any) -> "CatalogMigration":
     from intonaco.core.plugins import load_path
-    from intonaco.infra.storage.catalog import Catalog
-    from intonaco.infra.storage.catalogmigration import CatalogMigration
+    from intonaco.infra.storage.catalog.catalog import Catalog
+    from intonaco.infra.storage.catalog.catalogmigration import CatalogMigration
 
     rooms = [load_path(offer.path) for offer in workspace.plugins.offers("catalog_rooms").values()]
     url = workspace.url(store)

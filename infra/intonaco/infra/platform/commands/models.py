@@ -9,7 +9,7 @@ from intonaco.infra.platform.cli import open_workspace
 from intonaco.infra.platform.groups import Commands
 
 if TYPE_CHECKING:
-    from intonaco.infra.lineage.registry import Version
+    from intonaco.infra.lineage.registry.registry import Version
 
 __all__ = ["models"]
 
@@ -23,7 +23,7 @@ def models() -> None:
 @answering
 def list_models() -> Answer:
     """List the project's models with their newest versions."""
-    from intonaco.infra.lineage.registry import Registry
+    from intonaco.infra.lineage.registry.registry import Registry
 
     with open_workspace() as workspace:
         registry = Registry(workspace)
@@ -37,7 +37,7 @@ def list_models() -> Answer:
 @answering
 def show(reference: str) -> Answer:
     """Show one version: eta, eta@3 or eta@champion."""
-    from intonaco.infra.lineage.registry import Registry
+    from intonaco.infra.lineage.registry.registry import Registry
 
     with open_workspace() as workspace:
         version = Registry(workspace).version(reference)
@@ -55,7 +55,7 @@ def show(reference: str) -> Answer:
 @answering
 def versions(model: str) -> Answer:
     """List all versions of a model."""
-    from intonaco.infra.lineage.registry import Registry
+    from intonaco.infra.lineage.registry.registry import Registry
 
     with open_workspace() as workspace:
         rows = [_summary(version) for version in Registry(workspace).versions(model)]
@@ -74,7 +74,7 @@ def alias(model: str, alias: str, number: int, why: str) -> Answer:
 
     from attrs import asdict
 
-    from intonaco.infra.lineage.registry import Registry
+    from intonaco.infra.lineage.registry.registry import Registry
 
     with open_workspace() as workspace:
         move = Registry(workspace).set_alias(model, alias, number, by=getpass.getuser(), why=why)
@@ -88,7 +88,7 @@ def history(model: str) -> Answer:
     """Tell who moved which alias of a model when, and why."""
     from attrs import asdict
 
-    from intonaco.infra.lineage.registry import Registry
+    from intonaco.infra.lineage.registry.registry import Registry
 
     with open_workspace() as workspace:
         rows = [asdict(move) for move in Registry(workspace).history(model)]
@@ -102,7 +102,7 @@ def history(model: str) -> Answer:
 @answering
 def uses(reference: str) -> Answer:
     """List the versions that read a table or a feature view: table:default/flights, view:default/weather_now."""
-    from intonaco.infra.lineage.registry import Registry
+    from intonaco.infra.lineage.registry.registry import Registry
 
     with open_workspace() as workspace:
         rows = [_summary(version) for version in Registry(workspace).uses(reference)]

@@ -16,7 +16,7 @@ __all__ = ["predict"]
 @answering
 def predict(endpoint: str, rows: str, at_us: int | None) -> Answer:
     """Predict for rows: a JSON object, a list of them, @FILE, or - for standard input."""
-    from intonaco.infra.serving.plainrows import rows_of_text
+    from intonaco.infra.serving.protocol.plainrows import rows_of_text
 
     given = rows_of_text(rows)
     with open_platform() as platform:

@@ -20,7 +20,7 @@ def report(reference: str, name: str, html: Path | None) -> Answer:
     from intonaco.core.errors import MissingError
     from intonaco.core.schema import suggestion
     from intonaco.infra.lineage.artifacts import Artifacts
-    from intonaco.infra.lineage.registry import Registry
+    from intonaco.infra.lineage.registry.registry import Registry
 
     with open_workspace() as workspace:
         version = Registry(workspace).version(reference)

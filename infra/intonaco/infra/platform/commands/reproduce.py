@@ -8,7 +8,7 @@ from intonaco.infra.platform.answers import Answer, answering, say
 from intonaco.infra.platform.cli import open_workspace
 
 if TYPE_CHECKING:
-    from intonaco.infra.lineage.reproduce import Node
+    from intonaco.infra.lineage.runs.reproduce import Node
 
 __all__ = ["reproduce"]
 
@@ -23,7 +23,7 @@ def reproduce(reference: str) -> Answer:
 
     Each runs in a process of its own; the exit code is 4 if one gives something else, or cannot be run.
     """
-    from intonaco.infra.lineage.reproduce import reproduce as repeat
+    from intonaco.infra.lineage.runs.reproduce import reproduce as repeat
 
     with open_workspace() as workspace:
         found = repeat(workspace, reference, lambda node: say(f"{node.function}: {node.verdict} ({node.seconds:.1f} s)"))

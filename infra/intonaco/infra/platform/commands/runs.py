@@ -10,7 +10,7 @@ from intonaco.infra.platform.cli import open_workspace
 from intonaco.infra.platform.groups import Commands
 
 if TYPE_CHECKING:
-    from intonaco.infra.lineage.records import InputRecord, StepRecord
+    from intonaco.infra.lineage.runs.records import InputRecord, StepRecord
 
 __all__ = ["runs"]
 
@@ -25,7 +25,7 @@ def runs() -> None:
 @answering
 def list_runs(limit: int) -> Answer:
     """List the project's runs, the newest first."""
-    from intonaco.infra.lineage.runs import Runs
+    from intonaco.infra.lineage.runs.runs import Runs
 
     with open_workspace() as workspace:
         found = Runs(workspace).list(limit=limit)
@@ -52,7 +52,7 @@ def list_runs(limit: int) -> Answer:
 @answering
 def show(run: str) -> Answer:
     """Show a run's steps, what they were given and what they made."""
-    from intonaco.infra.lineage.runs import Runs
+    from intonaco.infra.lineage.runs.runs import Runs
 
     with open_workspace() as workspace:
         found = Runs(workspace)

@@ -18,7 +18,7 @@ def serve(host: str | None, port: int | None, grpc_port: int | None, as_json: bo
     """Serve what is deployed, and what will be, until SIGTERM or Ctrl-C."""
     import os
 
-    from intonaco.infra.serving import server
+    from intonaco.infra.serving.server import server
 
     def ready(url: str, grpc_address: str) -> None:
         told = {"url": url, "pid": os.getpid(), "next": f"curl {url}/v2/health/ready"} | ({"grpc": grpc_address} if grpc_address else {})

@@ -9,8 +9,8 @@ from intonaco.infra.platform.answers import Answer, answering
 from intonaco.infra.platform.cli import open_workspace
 
 if TYPE_CHECKING:
-    from intonaco.infra.features.statistics import Statistics
     from intonaco.infra.features.store import FeatureStore
+    from intonaco.infra.features.writing.statistics import Statistics
 
 __all__ = ["show"]
 
@@ -76,9 +76,9 @@ def _certified(told: dict[str, Any]) -> str:
 def _statistics(store: "FeatureStore", shown: dict[str, Any]) -> "tuple[dict[str, Statistics], str]":
     """Of a view's features as of a sample of moments, and of all its events; and why the features cannot be read, if they cannot."""
     from intonaco.core.errors import IntonacoError
+    from intonaco.infra.features.defined.views import FeatureView
     from intonaco.infra.features.samples import feature_statistics
-    from intonaco.infra.features.statistics import statistics
-    from intonaco.infra.features.views import FeatureView
+    from intonaco.infra.features.writing.statistics import statistics
 
     if shown["kind"] != "view":
         return {}, ""

@@ -26,9 +26,9 @@ def status() -> Answer:
 
 
 def _counts(workspace: "Workspace") -> dict[str, int]:
-    from intonaco.infra.features.applied import newest
-    from intonaco.infra.lineage.registry import Registry
-    from intonaco.infra.lineage.runs import Runs
+    from intonaco.infra.features.recorded.applied import newest
+    from intonaco.infra.lineage.registry.registry import Registry
+    from intonaco.infra.lineage.runs.runs import Runs
 
     with workspace.catalog.read() as connection:
         definitions = sum(1 for _ in newest(connection, workspace.settings.project))
@@ -42,7 +42,7 @@ def _counts(workspace: "Workspace") -> dict[str, int]:
 
 
 def _endpoints(workspace: "Workspace") -> list[dict[str, Any]]:
-    from intonaco.infra.serving.deployments import Deployments
+    from intonaco.infra.serving.endpoints.deployments import Deployments
 
     return [
         {

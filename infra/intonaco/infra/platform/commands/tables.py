@@ -13,7 +13,7 @@ from intonaco.infra.platform.groups import Commands
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from intonaco.infra.storage.gates import Written
+    from intonaco.infra.storage.quality.gates import Written
     from intonaco.infra.storage.tables import Snapshot
     from intonaco.infra.workspace import Workspace
 

@@ -127,7 +127,7 @@ def _step(path: str) -> Any:
 
     from intonaco.core.errors import InvalidError
     from intonaco.core.plugins import load_path
-    from intonaco.infra.lineage.steps import Step
+    from intonaco.infra.lineage.runs.steps import Step
 
     sys.path.insert(0, os.environ.get("INTONACO_WORKSPACE") or os.getcwd())
     found = load_path(path)

@@ -8,7 +8,7 @@ from intonaco.infra.platform.answers import Answer, answering
 from intonaco.infra.platform.cli import open_workspace
 
 if TYPE_CHECKING:
-    from intonaco.infra.lineage.records import StepRecord
+    from intonaco.infra.lineage.runs.records import StepRecord
     from intonaco.infra.workspace import Workspace
 
 __all__ = ["why"]
@@ -25,7 +25,7 @@ def why(run: str, step: str) -> Answer:
 
     Each step's key is compared with that of the latest finished call before; STEP is the number of one, or its function's name.
     """
-    from intonaco.infra.lineage.runs import Runs
+    from intonaco.infra.lineage.runs.runs import Runs
 
     with open_workspace() as workspace:
         runs = Runs(workspace)
@@ -55,7 +55,7 @@ def _told(workspace: "Workspace", step: "StepRecord") -> dict[str, Any]:
     from attrs import asdict
 
     from intonaco.core.errors import MissingError
-    from intonaco.infra.lineage import why as lineage
+    from intonaco.infra.lineage.runs import why as lineage
 
     before = lineage.previous(workspace, step)
     shown = {"step": step.number, "function": step.function, "status": step.status, "memoized": step.memoized}

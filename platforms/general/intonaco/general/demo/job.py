@@ -18,10 +18,10 @@ from intonaco.general.demo.steps import TRAINING_ROWS, derive, examples, ingest,
 from intonaco.general.platform import GeneralPlatform
 from intonaco.infra import Examples, Snapshot, Workspace
 from intonaco.infra.launch.projects import Projects
-from intonaco.infra.lineage.run import Run
-from intonaco.infra.lineage.steps import Outcome
+from intonaco.infra.lineage.runs.run import Run
+from intonaco.infra.lineage.runs.steps import Outcome
 from intonaco.infra.platform.training import Trained, train
-from intonaco.infra.serving.deployment import Deployment, Route
+from intonaco.infra.serving.endpoints.deployment import Deployment, Route
 from intonaco.infra.workspace import SETTINGS_FILE
 
 __all__ = ["ENDPOINT", "Job", "Result"]

@@ -18,10 +18,10 @@ from intonaco.general.demo.replay import given
 from intonaco.general.demo.server import running
 from intonaco.infra import Endpoint, Examples, FeatureStore, Snapshot, Workspace, step
 from intonaco.infra.compute.arrays import times
-from intonaco.infra.features.plan import ReadPlan
-from intonaco.infra.features.views import FeatureView
-from intonaco.infra.serving.deployment import Deployment
-from intonaco.infra.serving.plainrows import request_body, rows_of_columns
+from intonaco.infra.features.defined.views import FeatureView
+from intonaco.infra.features.online.plan import ReadPlan
+from intonaco.infra.serving.endpoints.deployment import Deployment
+from intonaco.infra.serving.protocol.plainrows import request_body, rows_of_columns
 
 __all__ = ["compare_online"]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from intonaco.infra import Cells, Chart, Metric, Report, Table, Text
-from intonaco.infra.lineage.blocks import Block
+from intonaco.infra.lineage.reports.blocks import Block
 from intonaco.infra.platform.training import Trained
 
 __all__ = ["page"]

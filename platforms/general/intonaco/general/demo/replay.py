@@ -11,14 +11,14 @@ from intonaco.core import Columns
 from intonaco.core.errors import MissingError
 from intonaco.general.demo.definitions import ARRIVALS, KEYS
 from intonaco.infra import Endpoint, Examples, Snapshot, Workspace, step
-from intonaco.infra.lineage.report import Report
+from intonaco.infra.lineage.reports.report import Report
 from intonaco.infra.monitoring.monitors import AccuracyMonitor, DriftMonitor
 from intonaco.infra.monitoring.report import monitoring_blocks
 from intonaco.infra.monitoring.watch import Truth, run_monitors
-from intonaco.infra.serving.deployment import Deployment
-from intonaco.infra.serving.ledger import Ledger
-from intonaco.infra.serving.scorer import Answer
-from intonaco.infra.serving.tensors import listed
+from intonaco.infra.serving.endpoints.deployment import Deployment
+from intonaco.infra.serving.endpoints.scorer import Answer
+from intonaco.infra.serving.ledger.ledger import Ledger
+from intonaco.infra.serving.protocol.tensors import listed
 from intonaco.infra.storage.arrow import from_arrow
 
 __all__ = ["MONITORS", "given", "replay"]

@@ -1,0 +1,1 @@
+"""What proves and measures features: certificates, consistency, selection."""

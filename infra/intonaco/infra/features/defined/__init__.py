@@ -1,0 +1,1 @@
+"""What people define: entities, views and their aggregates, sources, functions, sets."""

@@ -1,0 +1,1 @@
+"""Reading offline: events as of any moments, training sets, examples."""

@@ -1,0 +1,1 @@
+"""Reading online: plans, and readers of one row and of many."""

@@ -1,0 +1,1 @@
+"""What the catalog holds of features: definitions, versions, aliases, progress, turns."""

@@ -1,0 +1,1 @@
+"""Streams of events: records, consumers, dead letters, and the tables in which they land."""

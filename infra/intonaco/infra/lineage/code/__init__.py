@@ -1,0 +1,1 @@
+"""What code a step runs: names, bindings and sources of project code, and the environment."""

@@ -1,0 +1,1 @@
+"""The registry of models: lines of immutable versions and movable aliases."""

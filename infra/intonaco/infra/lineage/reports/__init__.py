@@ -1,0 +1,1 @@
+"""Reports: blocks that show alike on a page and in a terminal."""

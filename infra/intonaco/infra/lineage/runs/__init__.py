@@ -1,0 +1,1 @@
+"""Runs and steps: performed, recorded, memoized, explained, reproduced."""

@@ -1,0 +1,1 @@
+"""Upkeep: what is damaged, and what may go."""

@@ -1,0 +1,1 @@
+"""Endpoints: a deployment in one process, without a protocol."""

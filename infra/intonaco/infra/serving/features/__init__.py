@@ -1,0 +1,1 @@
+"""Features asked for over HTTP and gRPC."""

@@ -1,0 +1,1 @@
+"""The front end: HTTP and gRPC, held to bounds, and passed on to workers."""

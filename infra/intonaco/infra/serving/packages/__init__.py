@@ -1,0 +1,1 @@
+"""Packages: made, proved, kept, loaded; flavors and targets."""

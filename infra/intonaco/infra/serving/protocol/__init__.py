@@ -1,0 +1,1 @@
+"""The Open Inference Protocol: bodies decoded and encoded strictly, whatever carries them."""

@@ -1,0 +1,1 @@
+"""The server: its processes, started, watched, and led towards what the catalog wants."""

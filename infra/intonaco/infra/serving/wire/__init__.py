@@ -1,0 +1,1 @@
+"""What the server's processes say to each other."""

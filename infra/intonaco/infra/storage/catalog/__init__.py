@@ -1,0 +1,1 @@
+"""The catalog: one relational database in which each room owns tables."""

@@ -1,0 +1,1 @@
+"""Tables in Delta's format over any blob store."""

@@ -1,0 +1,1 @@
+"""Stores on their way to another URL while they are used."""

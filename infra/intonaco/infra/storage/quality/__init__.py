@@ -1,0 +1,1 @@
+"""What is expected of the rows of a table, and where those go that fail it."""
