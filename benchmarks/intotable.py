@@ -28,7 +28,7 @@ def writing(scale: Scale) -> None:
     with TemporaryDirectory(prefix="intonaco-bench-") as folder:
         rows = _store(Path(folder), 2000 if scale.smoke else None, copies)
         alike = {system: alone("intotable:work", system, folder) for system in ("held", "batches")}
-        compare("asof_into_table", alike, n=rows, rounds=scale(3))
+        compare("into_table", alike, n=rows, rounds=scale(3))
 
 
 def _store(folder: Path, limit: int | None, copies: int) -> int:

@@ -35,7 +35,7 @@ if __name__ == "__main__":
         assert [change.subject for change in workspace.catalog.changes("topic")] == ["subject"]
         snapshot = workspace.tables.write("default/walls", pa.table({"wall": ["west", "east", "west"], "coat": [1, 1, 2]}))
         assert workspace.tables.read(snapshot).num_rows == 3
-        latest = workspace.engine.latest_per_key(snapshot, ["wall"], ["coat"])
+        latest = pa.concat_tables(workspace.engine.latest_per_key(snapshot, ["wall"], ["coat"]))
         assert latest["coat"].to_pylist() == [2, 1]
         assert map_calls(workspace.tasks, [Call(function="statistics:fmean", arguments={"data": [1.0, 3.0]})]) == [2.0]
 """
