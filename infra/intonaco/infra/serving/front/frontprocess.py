@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["FrontJob", "main"]
 
 _SWEEP_S = 0.04
-_LAST_S = 0.3
+#: How long a client that has connected has for sending its request before the server ends.
+_LAST_S = 1.0
 #: For handshakes that began before new ones were turned away.
 _HANDSHAKE_S = 0.02
 _SO_ATTACH_FILTER, _BPF_RETURN = 26, 0x06
@@ -173,8 +174,14 @@ class _Desk:
         for listening in self._listening:
             await self._take_the_last(listening)
             listening.shutdown(socket.SHUT_RDWR)
-        await asyncio.sleep(_LAST_S)
+        await self._let_leave()
         self._server.should_exit = True
+
+    async def _let_leave(self) -> None:
+        """Answers to the last requests close their connections; who is idle is closed after a while, and not at once."""
+        until = time.monotonic() + _LAST_S
+        while self._server.server_state.connections and time.monotonic() < until:
+            await asyncio.sleep(_HANDSHAKE_S)
 
     async def _take_the_last(self, listening: socket.socket) -> None:
         loop, config, state = asyncio.get_running_loop(), self._server.config, self._server.server_state
