@@ -7,6 +7,8 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +42,13 @@ class Figure:
 
 
 def read(lines: Iterable[str]) -> list[Figure]:
-    """The figures behind pairs of lines, each a floor and a system."""
+    """The figures behind pairs of lines, each a floor and a system; what has no floor is left out."""
     found = [json.loads(line) for line in lines if line.startswith("{")]
-    return [_figure(floor, ours) for floor, ours in zip(found[::2], found[1::2], strict=True)]
+    pairs = [list(of_one) for _, of_one in groupby(found, key=itemgetter("bench"))]
+    return [_figure(*pair) for pair in pairs if len(pair) == 2]
 
 
 def _figure(floor: dict[str, Any], ours: dict[str, Any]) -> Figure:
-    assert floor["bench"] == ours["bench"], (floor, ours)
     return Figure(
         bench=ours["bench"],
         floor=floor["system"],
